@@ -6,6 +6,8 @@ use axum::Router;
 use tillgate_identity::Signer;
 use tillgate_shop::assertion::Assertions;
 use tillgate_shop::auth::{self, Auth};
+use tillgate_shop::billing::{self, Billing};
+use tillgate_shop::bus::Consumer;
 use tillgate_shop::bus::inbox::Inbox;
 use tillgate_shop::front::{self, Front};
 use tillgate_shop::notification::Notification;
@@ -16,6 +18,7 @@ use tillgate_shop::notification::sms::{Sms, SmsProvider};
 use tillgate_shop::openapi;
 use tillgate_shop::seal::MasterKeys;
 use tillgate_shop::service_client::ServiceClient;
+use tillgate_shop::sessions::Sessions;
 use tillgate_shop::sweeper::Sweeper;
 
 use super::{StartError, Workers};
@@ -50,30 +53,54 @@ impl Ground<'_> {
         Arc::new(Auth::new(settings, self.store.clone(), self.clock.clone()))
     }
 
-    /// The service `auth`, in this process if it has these routes.
-    fn client_of_auth(&self, routes: Option<Router>) -> Result<ServiceClient, StartError> {
-        match (routes, self.shop.service_urls.get("auth")) {
-            (Some(routes), _) => Ok(ServiceClient::of(routes)),
+    /// A service, for another one: in this process if it has these routes.
+    fn client(
+        &self,
+        service: ServiceName,
+        routes: Option<&Router>,
+        caller: ServiceName,
+    ) -> Result<ServiceClient, StartError> {
+        let (name, caller) = (service.as_str(), caller.as_str());
+        match (routes, self.shop.service_urls.get(name)) {
+            (Some(routes), _) => Ok(ServiceClient::of(routes.clone(), caller)),
             (None, Some(url)) => {
                 let assertions = Assertions::new(&self.keys);
                 let clock = self.clock.clone();
-                Ok(ServiceClient::at(url, "auth", "front", assertions, clock)?)
+                Ok(ServiceClient::at(url, name, caller, assertions, clock)?)
             }
             // The choice of the services was checked.
-            (None, None) => Ok(ServiceClient::of(Router::new())),
+            (None, None) => Ok(ServiceClient::of(Router::new(), caller)),
         }
     }
 
-    fn front(&self, auth: ServiceClient) -> Router {
+    fn billing(&self, auth: ServiceClient) -> Arc<Billing> {
+        Arc::new(Billing {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            keys: self.keys.clone(),
+            assertions: Assertions::new(&self.keys),
+            sessions: Sessions { auth },
+            public_url: self.public_url.clone(),
+        })
+    }
+
+    fn front(&self, auth: ServiceClient, billing: ServiceClient) -> Router {
         front::routes(Arc::new(Front {
             name: self.shop.name.clone(),
             public_url: self.public_url.clone(),
             language: self.shop.language,
             time_zone: self.shop.time_zone.clone(),
             auth,
+            billing,
             has_sms: self.shop.sms.is_some(),
             forms: Signer::new(&self.keys.derive("forms"), "form"),
         }))
+    }
+
+    /// Starts the inbox of a service.
+    fn take_messages<C: Consumer>(&self, consumer: Arc<C>, workers: &Workers) {
+        let (store, keys) = (self.store.clone(), self.keys.clone());
+        workers.spawn(Inbox { consumer, store, keys }.run(workers.drain.clone()));
     }
 
     fn notification(&self, workers: &Workers) -> Result<(), StartError> {
@@ -91,9 +118,7 @@ impl Ground<'_> {
             );
         }
         let sender = Sender { name: self.shop.name.clone(), public_url: self.public_url.clone() };
-        let (store, keys) = (self.store.clone(), self.keys.clone());
-        let inbox = Inbox { consumer: Arc::new(service.clone()), store, keys };
-        workers.spawn(inbox.run(workers.drain.clone()));
+        self.take_messages(Arc::new(service.clone()), workers);
         let sms = self.shop.sms.as_ref().map(sms_of).transpose()?;
         for channel in [Channel::Mail(mailer), Channel::Sms(sms)] {
             let (service, sender) = (service.clone(), sender.clone());
@@ -130,28 +155,50 @@ pub(super) fn start(
     let (store, clock) = (ground.store.clone(), ground.clock.clone());
     let sweeper = Sweeper { store, clock, swept: tillgate_shop::stored::swept() };
     workers.spawn(sweeper.run(workers.drain.clone()));
-    let mut auth = None;
+    let (mut auth, mut billing) = (None, None);
+    let mut operator = Router::new();
     if ground.runs(ServiceName::Auth) {
         let service = ground.auth();
         let routes = auth::api::routes(Arc::clone(&service));
-        mounts.public.push(Mount { path: "/shop/auth", routes: routes.clone() });
-        if settings.services.alone() == Some(ServiceName::Auth) {
-            mounts.public.push(Mount { path: "", routes: routes.clone() });
-        }
-        let operator = auth::api::routes_for_operator(Arc::clone(&service));
-        mounts.operator.push(Mount { path: "/shop", routes: operator });
-        let (store, keys) = (ground.store.clone(), ground.keys.clone());
-        workers.spawn(Inbox { consumer: service, store, keys }.run(workers.drain.clone()));
+        mount(&mut mounts, settings, ServiceName::Auth, &routes);
+        operator = operator.merge(auth::api::routes_for_operator(Arc::clone(&service)));
+        ground.take_messages(service, workers);
         auth = Some(routes);
     }
+    if ground.runs(ServiceName::Billing) {
+        let client = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Billing)?;
+        let service = ground.billing(client);
+        let routes = billing::api::routes(Arc::clone(&service));
+        mount(&mut mounts, settings, ServiceName::Billing, &routes);
+        operator = operator.merge(billing::api::routes_for_operator(Arc::clone(&service)));
+        ground.take_messages(service, workers);
+        billing = Some(routes);
+    }
+    mounts.operator.push(Mount { path: "/shop", routes: operator });
     if ground.runs(ServiceName::Notification) {
         ground.notification(workers)?;
     }
     if ground.runs(ServiceName::Front) {
-        let routes = ground.front(ground.client_of_auth(auth)?);
-        mounts.public.push(Mount { path: "", routes });
+        let auth = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Front)?;
+        let billing = ground.client(ServiceName::Billing, billing.as_ref(), ServiceName::Front)?;
+        mounts.public.push(Mount { path: "", routes: ground.front(auth, billing) });
     }
     Ok(mounts)
+}
+
+/// Mounts the routes of a service; at the paths of its contract too, if it runs
+/// alone.
+fn mount(mounts: &mut Mounts, settings: &Settings, service: ServiceName, routes: &Router) {
+    let path = match service {
+        ServiceName::Auth => "/shop/auth",
+        ServiceName::Billing => "/shop/billing",
+        // They have no routes of this kind.
+        ServiceName::Gateway | ServiceName::Notification | ServiceName::Front => return,
+    };
+    mounts.public.push(Mount { path, routes: routes.clone() });
+    if settings.services.alone() == Some(service) {
+        mounts.public.push(Mount { path: "", routes: routes.clone() });
+    }
 }
 
 /// Hands short messages to the provider of the settings.

@@ -50,7 +50,7 @@ pub(super) enum Command {
     /// Stock: show stock levels, import counted ones
     #[command(subcommand)]
     Stock(show::stock::Command),
-    /// The online shop: its staff
+    /// The online shop: its staff, its money, its state
     #[cfg(feature = "shop")]
     #[command(subcommand)]
     Shop(show::shop::Command),

@@ -9,19 +9,26 @@ use std::str::FromStr;
 pub enum ServiceName {
     Gateway,
     Auth,
+    Billing,
     Notification,
     Front,
 }
 
 impl ServiceName {
-    const ALL: [ServiceName; 4] =
-        [ServiceName::Gateway, ServiceName::Auth, ServiceName::Notification, ServiceName::Front];
+    const ALL: [ServiceName; 5] = [
+        ServiceName::Gateway,
+        ServiceName::Auth,
+        ServiceName::Billing,
+        ServiceName::Notification,
+        ServiceName::Front,
+    ];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             ServiceName::Gateway => "gateway",
             ServiceName::Auth => "auth",
+            ServiceName::Billing => "billing",
             ServiceName::Notification => "notification",
             ServiceName::Front => "front",
         }

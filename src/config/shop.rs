@@ -14,6 +14,17 @@ use crate::kernel::Secret;
 use crate::kernel::setting::http_url;
 use crate::texts::Language;
 
+/// Which service calls which other one.
+const CALLS: [(ServiceName, ServiceName); 3] = [
+    (ServiceName::Front, ServiceName::Auth),
+    (ServiceName::Front, ServiceName::Billing),
+    (ServiceName::Billing, ServiceName::Auth),
+];
+
+/// The services that write to each other.
+const WRITERS: [ServiceName; 3] =
+    [ServiceName::Auth, ServiceName::Billing, ServiceName::Notification];
+
 /// The online shop.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,11 +132,13 @@ impl Shop {
         store: &StoreUrl,
     ) -> Result<(), String> {
         let has = |service| services.run(service);
-        if has(ServiceName::Front)
-            && !has(ServiceName::Auth)
-            && !self.service_urls.contains_key("auth")
-        {
-            return Err("front calls auth: run it here too, or set shop.service_urls.auth".into());
+        for (caller, called) in CALLS {
+            let name = called.as_str();
+            if has(caller) && !has(called) && !self.service_urls.contains_key(name) {
+                return Err(format!(
+                    "{caller} calls {called}: run it here too, or set shop.service_urls.{name}"
+                ));
+            }
         }
         if has(ServiceName::Notification) && !has(ServiceName::Front) && self.public_url.is_none() {
             return Err("letters have links to the pages, which run elsewhere: set \
@@ -133,11 +146,12 @@ impl Shop {
                 .into());
         }
         // They write to each other through the store.
-        let is_split = has(ServiceName::Auth) != has(ServiceName::Notification);
+        let is_split = WRITERS.map(has).windows(2).any(|pair| pair[0] != pair[1]);
         if is_split && !matches!(store, StoreUrl::Postgres(_)) {
+            let names = WRITERS.map(ServiceName::as_str).join(", ");
             return Err(format!(
-                "auth and notification write to each other through the store, and {store} is for \
-                 one process: run both here, or use PostgreSQL"
+                "{names} write to each other through the store, and {store} is for one process: \
+                 run all of them here, or use PostgreSQL"
             ));
         }
         Ok(())

@@ -27,7 +27,7 @@ pub async fn set_stock(services: &Services, lines: Vec<MovementLine>) -> Result<
         let mut batch = Batch::new();
         batch.put(key, Expect::Absent, &movement, now);
         for line in chunk {
-            let counter = CounterKey { group: line.store_id.clone(), name: line.sku.clone() };
+            let counter = CounterKey::named(&line.store_id, line.sku.clone());
             batch.bump(counter, CounterChange::Set(Quantity::thousandths(line.quantity)));
         }
         // If it was not committed, the same count of the same microsecond is

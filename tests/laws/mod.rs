@@ -3,6 +3,8 @@
 mod books;
 mod charge;
 mod convergence;
+#[cfg(feature = "shop")]
+mod ledger;
 mod outcomes;
 mod payment_worker;
 mod updates;

@@ -18,14 +18,17 @@ use tower_service::Service;
 
 use crate::assertion::{self, Assertions};
 use crate::auth::{self, Auth};
+use crate::billing::{self, Billing};
 use crate::front::{self, Front};
 use crate::seal::MasterKeys;
 use crate::service_client::ServiceClient;
+use crate::sessions::Sessions;
+use crate::username::{ClientNumber, Username};
 
 const PASSWORD: &str = "tulip-margin-42-boat";
 
 /// What is sent to a route.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Sent {
     Nothing,
     Json(&'static str),
@@ -45,6 +48,10 @@ const OPERATOR: &[Line] = &[
     ("GET", "/staff", Sent::Nothing, [404; 6]),
     ("PUT", "/staff/client/picker", Sent::Nothing, [404; 6]),
     ("DELETE", "/staff/client/picker", Sent::Nothing, [404; 6]),
+    ("POST", "/wallets/client/credits", Sent::Json(r#"{"amount":10,"reason":"x"}"#), [404; 6]),
+    ("GET", "/ledger/transfers", Sent::Nothing, [404; 6]),
+    ("GET", "/ledger/balances", Sent::Nothing, [404; 6]),
+    ("POST", "/ledger/balances", Sent::Json(r#"{"accounts":[{"name":"sales"}]}"#), [404; 6]),
 ];
 
 const AUTH: &[Line] = &[
@@ -82,6 +89,32 @@ const AUTH: &[Line] = &[
     ),
     ("GET", "/me/sessions", Sent::Nothing, [401, 200, 200, 200, 200, 401]),
     ("DELETE", "/me/sessions/{id}", Sent::Nothing, [401, 204, 404, 404, 404, 401]),
+];
+
+const BILLING: &[Line] = &[
+    ("GET", "/token/get?username=client", Sent::Nothing, [401, 200, 404, 404, 404, 200]),
+    ("GET", "/token/get?username=stranger", Sent::Nothing, [401, 404, 404, 404, 404, 404]),
+    ("GET", "/token/get", Sent::Nothing, [401, 400, 400, 400, 400, 400]),
+    (
+        "POST",
+        "/token/charge",
+        Sent::Json(r#"{"operation":"REVERSE","paymentId":"p1"}"#),
+        [401, 403, 403, 403, 403, 200],
+    ),
+    (
+        "POST",
+        "/token/create",
+        Sent::Json(
+            r#"{"orderId":"482993011752","cards":[{"id":1,"balance":2000,"grantee":{"email":"b@example.org"}}]}"#,
+        ),
+        [401, 403, 403, 403, 403, 200],
+    ),
+    (
+        "POST",
+        "/trxn/get",
+        Sent::Json(r#"{"username":"client","tokenId":7}"#),
+        [401, 404, 404, 404, 404, 404],
+    ),
 ];
 
 const FRONT: &[Line] = &[
@@ -127,6 +160,8 @@ fn routes_in(source: &str) -> BTreeSet<(String, String)> {
 
 struct World {
     auth: Router,
+    money: Arc<Billing>,
+    billing: Router,
     operator: Router,
     front: Router,
     clock: Clock,
@@ -148,20 +183,34 @@ impl World {
             has_sms: true,
         };
         let store = Store::Memory(Arc::new(Memory::new(clock.clone())));
-        let service = Arc::new(Auth::new(settings, store, clock.clone()));
+        let keys = settings.keys.clone();
+        let service = Arc::new(Auth::new(settings, store.clone(), clock.clone()));
         let operator = auth::api::routes_for_operator(Arc::clone(&service));
         let auth = auth::api::routes(service);
+        let service = Arc::new(Billing {
+            store,
+            clock: clock.clone(),
+            keys,
+            assertions: assertions.clone(),
+            sessions: Sessions { auth: ServiceClient::of(auth.clone(), "billing") },
+            public_url: "https://shop.example".into(),
+        });
+        let operator = operator.merge(billing::api::routes_for_operator(Arc::clone(&service)));
+        let billing = billing::api::routes(Arc::clone(&service));
         let front = Front {
             name: String::new(),
             public_url: "https://shop.example".into(),
             language: tillgate_kernel::Language::Ru,
             time_zone: jiff::tz::TimeZone::UTC,
-            auth: ServiceClient::of(auth.clone()),
+            auth: ServiceClient::of(auth.clone(), "front"),
+            billing: ServiceClient::of(billing.clone(), "front"),
             has_sms: true,
             forms: Signer::new(&[7; 32], "form"),
         };
         World {
             auth,
+            money: service,
+            billing,
             operator,
             front: front::routes(Arc::new(front)),
             clock,
@@ -188,6 +237,8 @@ impl World {
         let id = sessions["items"][0]["id"].as_str().expect("an id").to_owned();
         world.cookies = cookies.into();
         world.session_of_client = id;
+        let username = Username::parse("client").expect("a username");
+        world.money.open_wallet(ClientNumber::of(&username)).await.expect("a wallet");
         world
     }
 
@@ -254,7 +305,9 @@ async fn ask(world: &World, routes: &Router, line: &Line, caller: &str) -> Statu
         Sent::Form(text) => Some(("application/x-www-form-urlencoded", (*text).to_owned())),
     };
     let method = method.parse().expect("a method");
-    let assertion = world.assertions.make("front", "auth", None, world.clock.now());
+    let (service, audience) =
+        if BILLING.contains(line) { ("payment", "billing") } else { ("front", "auth") };
+    let assertion = world.assertions.make(service, audience, None, world.clock.now());
     let assertion = (caller == "service").then_some(assertion);
     let (status, _, _) = send_as(routes, (method, &path, content), cookies, assertion).await;
     status
@@ -281,17 +334,25 @@ fn listed(lines: &[Line]) -> BTreeSet<(String, String)> {
 
 #[test]
 fn every_route_is_in_the_table() {
-    let routes = routes_in(include_str!("auth/api/mod.rs"));
-    assert_eq!(routes, listed(AUTH));
-    let described = auth::contract::contract().operations.into_iter();
-    let described = described.map(|one| (one.method.to_owned(), one.path.to_owned())).collect();
-    assert_eq!(routes, described, "the contract describes every route");
+    for (source, lines, contract) in [
+        (include_str!("auth/api/mod.rs"), AUTH, auth::contract::contract()),
+        (include_str!("billing/api/mod.rs"), BILLING, billing::contract::contract()),
+    ] {
+        let routes = routes_in(source);
+        assert_eq!(routes, listed(lines));
+        let described = contract.operations.into_iter();
+        let described =
+            described.map(|one| (one.method.to_owned(), one.path.to_owned())).collect();
+        assert_eq!(routes, described, "the contract describes every route");
+    }
     assert_eq!(routes_in(include_str!("front/mod.rs")), listed(FRONT));
 }
 
 #[tokio::test]
 async fn everybody_may_do_what_the_table_says() {
     hold(AUTH, |world| &world.auth).await;
+    hold(BILLING, |world| &world.billing).await;
     hold(OPERATOR, |world| &world.auth).await;
+    hold(OPERATOR, |world| &world.billing).await;
     hold(FRONT, |world| &world.front).await;
 }

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tillgate_identity::{Unfit, password};
+use tillgate_kernel::decimal::DecimalError;
 use tillgate_kernel::text::is_obeyed;
-use tillgate_kernel::{Language, Secret, contact};
+use tillgate_kernel::{Language, Money, Secret, contact};
+
+use crate::order_id::{ORDER_DIGITS, OrderId};
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,25 @@ pub enum Fault {
     NotAUsername,
     /// It is another code than the one that was sent.
     NotTheCode,
+    /// It is no number of roubles with at most two decimals.
+    NotAnAmount,
+    /// It is less than a kopeck, or more than anybody pays.
+    AmountOutOfRange,
+    /// It is no whole number between these two.
+    NotWhole(u64, u64),
+    /// It is none of these.
+    NotAChoice(&'static [&'static str]),
+    /// It has characters that an id may not have.
+    NotAnId,
+    /// It is no number of an order.
+    NotAnOrder,
+    /// It is no list, or one of its items is no object.
+    NotObjects,
+    /// It has no items, or more than this.
+    WrongCount(usize),
+    /// It is not what `next_cursor` said.
+    NotACursor,
+    NotATime,
     /// The request has no such field.
     Unknown,
     /// It occurs more than once.
@@ -69,6 +91,45 @@ impl Fault {
                 "Это другой код. Проверьте цифры".into(),
                 "It is another code. Check the digits".into(),
             ),
+            Fault::NotAnAmount => (
+                "Нужна сумма в рублях числом, не больше двух знаков после точки: 199.90".into(),
+                "It must be a sum in roubles, as a number with at most two decimals: 199.90".into(),
+            ),
+            Fault::AmountOutOfRange => {
+                let most = Money::from_kopecks(AMOUNT_KOPECKS_MAX);
+                (format!("Сумма от 0.01 до {most}"), format!("It must be from 0.01 to {most}"))
+            }
+            Fault::NotWhole(least, most) => (
+                format!("Нужно целое число от {least} до {most}"),
+                format!("It must be a whole number from {least} to {most}"),
+            ),
+            Fault::NotAChoice(all) => {
+                let all = all.join(", ");
+                (format!("Нужно одно из значений: {all}"), format!("It must be one of: {all}"))
+            }
+            Fault::NotAnId => (
+                "Только латинские буквы, цифры, точка, дефис и подчёркивание".into(),
+                "Only Latin letters, digits, dots, hyphens and underscores".into(),
+            ),
+            Fault::NotAnOrder => (
+                format!("Нужен номер заказа: {ORDER_DIGITS} цифр строкой"),
+                format!("It must be the number of an order: {ORDER_DIGITS} digits, as a string"),
+            ),
+            Fault::NotObjects => {
+                ("Нужен список объектов".into(), "It must be a list of objects".into())
+            }
+            Fault::WrongCount(most) => (
+                format!("В списке от 1 до {most} элементов"),
+                format!("It must have from 1 to {most} items"),
+            ),
+            Fault::NotACursor => (
+                "Передайте next_cursor прошлой страницы без изменений".into(),
+                "It must be next_cursor of the previous page, unchanged".into(),
+            ),
+            Fault::NotATime => (
+                "Нужно время вида 2026-11-30T10:00:00Z".into(),
+                "It must be a time such as 2026-11-30T10:00:00Z".into(),
+            ),
             Fault::Unknown => {
                 ("В этом запросе нет такого поля".into(), "This request has no such field".into())
             }
@@ -104,7 +165,7 @@ fn unfit_text(why: Unfit, language: Language) -> String {
 /// occurs twice is remembered.
 #[derive(Debug, Default)]
 struct Fields {
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<String, Box<RawValue>>,
     repeated: Vec<String>,
 }
 
@@ -120,7 +181,7 @@ impl<'de> Deserialize<'de> for Fields {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
                 let mut fields = Fields::default();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
                     if fields.values.insert(name.clone(), value).is_some() {
                         fields.repeated.push(name);
                     }
@@ -133,10 +194,12 @@ impl<'de> Deserialize<'de> for Fields {
 }
 
 /// The fields of a request that have not been read yet, and the faults so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Form {
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<String, Box<RawValue>>,
     faults: Vec<(String, Fault)>,
+    /// Where the object is in the request, as a JSON pointer.
+    place: String,
 }
 
 /// Why a body has no fields.
@@ -159,8 +222,15 @@ impl Form {
             | serde_json::error::Category::Syntax
             | serde_json::error::Category::Eof => NotAForm::NotJson(why.to_string()),
         })?;
-        let faults = fields.repeated.into_iter().map(|name| (name, Fault::Repeated)).collect();
-        Ok(Form { values: fields.values, faults })
+        Ok(Form::of(fields, String::new()))
+    }
+
+    fn of(fields: Fields, place: String) -> Form {
+        let mut form = Form { values: fields.values, faults: Vec::new(), place };
+        for name in fields.repeated {
+            let _: Option<()> = form.refuse(&name, Fault::Repeated);
+        }
+        form
     }
 
     /// The text of a field, trimmed. An absent field, null and an empty text
@@ -188,22 +258,16 @@ impl Form {
 
     /// The same for a field that must be there.
     pub fn required(&mut self, name: &str, characters_max: usize) -> Option<String> {
-        let faults = self.faults.len();
         let text = self.optional(name, characters_max);
-        if text.is_none() && self.faults.len() == faults {
-            return self.refuse(name, Fault::Missing);
-        }
+        self.need(name, text.is_some());
         text
     }
 
     /// A password, exactly as it was sent. Nobody has a longer one than is
     /// allowed, and to hash one takes long.
     pub fn password(&mut self, name: &str) -> Option<Secret> {
-        let faults = self.faults.len();
         let password = self.optional_password(name);
-        if password.is_none() && self.faults.len() == faults {
-            return self.refuse(name, Fault::Missing);
-        }
+        self.need(name, password.is_some());
         password
     }
 
@@ -239,6 +303,102 @@ impl Form {
         contact::phone(&text).or_else(|| self.refuse(name, Fault::NotAPhone))
     }
 
+    /// A sum of money that must be there: a number of roubles, read by its
+    /// digits.
+    pub fn amount(&mut self, name: &str) -> Option<Money> {
+        let amount = self.optional_amount(name);
+        self.need(name, amount.is_some());
+        amount
+    }
+
+    /// A sum of money, if there is one.
+    pub fn optional_amount(&mut self, name: &str) -> Option<Money> {
+        let raw = self.present(name)?;
+        match raw.get().parse::<Money>() {
+            Ok(amount) if (1..=AMOUNT_KOPECKS_MAX).contains(&amount.kopecks()) => Some(amount),
+            Ok(_) | Err(DecimalError::TooLarge) => self.refuse(name, Fault::AmountOutOfRange),
+            Err(
+                DecimalError::NotDecimal
+                | DecimalError::TooPrecise(_)
+                | DecimalError::ExponentTooLarge(_),
+            ) => self.refuse(name, Fault::NotAnAmount),
+        }
+    }
+
+    /// A whole number, if there is one.
+    pub fn optional_whole(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
+        let raw = self.present(name)?;
+        let number = raw.get().parse().ok().filter(|number| (least..=most).contains(number));
+        number.or_else(|| self.refuse(name, Fault::NotWhole(least, most)))
+    }
+
+    /// One of some words, which must be there.
+    pub fn choice(&mut self, name: &str, all: &'static [&'static str]) -> Option<&'static str> {
+        let text = self.required(name, usize::MAX)?;
+        let known = all.iter().find(|word| **word == text).copied();
+        known.or_else(|| self.refuse(name, Fault::NotAChoice(all)))
+    }
+
+    /// An id that another service has chosen.
+    pub fn optional_id(&mut self, name: &str, characters_max: usize) -> Option<String> {
+        let text = self.optional(name, characters_max)?;
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if text.chars().all(is_part) { Some(text) } else { self.refuse(name, Fault::NotAnId) }
+    }
+
+    /// The number of an order.
+    pub fn optional_order(&mut self, name: &str) -> Option<OrderId> {
+        let text = self.optional(name, usize::MAX)?;
+        OrderId::parse(&text).or_else(|| self.refuse(name, Fault::NotAnOrder))
+    }
+
+    /// A list of objects that must be there: `read` reads each.
+    pub fn objects<T>(
+        &mut self,
+        name: &str,
+        count_max: usize,
+        read: impl Fn(&mut Form) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Some(raw) = self.present(name) else { return self.refuse(name, Fault::Missing) };
+        let Ok(items) = serde_json::from_str::<Vec<Fields>>(raw.get()) else {
+            return self.refuse(name, Fault::NotObjects);
+        };
+        if items.is_empty() || items.len() > count_max {
+            return self.refuse(name, Fault::WrongCount(count_max));
+        }
+        let place = self.pointer(name);
+        let each = items.into_iter().enumerate();
+        each.map(|(number, fields)| self.inner(fields, format!("{place}/{number}"), &read))
+            .collect()
+    }
+
+    /// An object, if there is one.
+    pub fn optional_object<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&mut Form) -> Option<T>,
+    ) -> Option<T> {
+        let raw = self.present(name)?;
+        match serde_json::from_str(raw.get()) {
+            Ok(fields) => self.inner(fields, self.pointer(name), &read),
+            Err(_) => self.refuse(name, Fault::NotObjects),
+        }
+    }
+
+    fn inner<T>(
+        &mut self,
+        fields: Fields,
+        place: String,
+        read: &impl Fn(&mut Form) -> Option<T>,
+    ) -> Option<T> {
+        let mut inner = Form::of(fields, place);
+        let value = read(&mut inner);
+        let faults = inner.faults();
+        let is_whole = faults.is_empty();
+        self.faults.extend(faults);
+        value.filter(|_| is_whole)
+    }
+
     /// What was read, unless the request has a fault.
     ///
     /// # Errors
@@ -250,24 +410,43 @@ impl Form {
 
     /// Adds a fault.
     pub fn refuse<T>(&mut self, name: &str, fault: Fault) -> Option<T> {
-        self.faults.push((name.to_owned(), fault));
+        let place = self.pointer(name);
+        self.faults.push((place, fault));
         None
+    }
+
+    /// Adds a fault if a field that must be there is not, unless it was found
+    /// to be wrong.
+    pub fn need(&mut self, name: &str, is_there: bool) {
+        let place = self.pointer(name);
+        let is_within = |known: &str| {
+            known.strip_prefix(&place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if !is_there && !self.faults.iter().any(|(known, _)| is_within(known)) {
+            self.faults.push((place, Fault::Missing));
+        }
+    }
+
+    /// Where a field is in the request.
+    fn pointer(&self, name: &str) -> String {
+        format!("{}/{}", self.place, name.replace('~', "~0").replace('/', "~1"))
     }
 
     /// All faults; fields that nobody has read are faults too.
     fn faults(self) -> Vec<(String, Fault)> {
-        let unknown = self.values.into_keys().map(|name| (name, Fault::Unknown));
+        let unknown: Vec<_> =
+            self.values.keys().map(|name| (self.pointer(name), Fault::Unknown)).collect();
         self.faults.into_iter().chain(unknown).take(FAULTS_MAX).collect()
     }
 
+    /// The value of a field, unless it is absent or null.
+    fn present(&mut self, name: &str) -> Option<Box<RawValue>> {
+        self.values.remove(name).filter(|raw| raw.get() != "null")
+    }
+
     fn raw(&mut self, name: &str) -> Option<String> {
-        match self.values.remove(name) {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) => Some(text),
-            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                self.refuse(name, Fault::NotText)
-            }
-        }
+        let raw = self.present(name)?;
+        serde_json::from_str(raw.get()).ok().or_else(|| self.refuse(name, Fault::NotText))
     }
 }
 
@@ -303,6 +482,9 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The most faults that one answer reports.
 const FAULTS_MAX: usize = 20;
 
+/// The largest sum of one request, in kopecks: a hundred million roubles.
+pub const AMOUNT_KOPECKS_MAX: i64 = 10_000_000_000;
+
 pub const EMAIL_CHARACTERS_MAX: usize = 254;
 pub const PHONE_CHARACTERS_MAX: usize = 40;
 
@@ -331,7 +513,50 @@ mod tests {
             ("long", Fault::TooLong(4)),
             ("city", Fault::Unknown),
         ];
-        let expected: Vec<_> = expected.map(|(name, fault)| (name.to_owned(), fault)).into();
+        let expected: Vec<_> = expected.map(|(name, fault)| (format!("/{name}"), fault)).into();
+        assert_eq!(form.faults(), expected);
+    }
+
+    #[test]
+    fn a_sum_is_read_by_its_digits() {
+        let amount = |text: &str| {
+            let mut form = Form::of_json(format!("{{\"sum\":{text}}}").as_bytes()).expect("JSON");
+            let amount = form.amount("sum");
+            form.whole(amount).map(Money::kopecks).map_err(|faults| faults[0].1)
+        };
+        for (text, kopecks) in [("10", 1000), ("0.29", 29), ("1.5", 150), ("100000000.00", 10_000_000_000)] {
+            assert_eq!(amount(text), Ok(kopecks), "{text}");
+        }
+        for (text, fault) in [
+            ("0", Fault::AmountOutOfRange),
+            ("-1", Fault::AmountOutOfRange),
+            ("100000000.01", Fault::AmountOutOfRange),
+            ("99999999999999999999999", Fault::AmountOutOfRange),
+            ("1.005", Fault::NotAnAmount),
+            ("1e2", Fault::NotAnAmount),
+            ("\"10.00\"", Fault::NotAnAmount),
+            ("[10]", Fault::NotAnAmount),
+            ("null", Fault::Missing),
+        ] {
+            assert_eq!(amount(text), Err(fault), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fault_within_a_list_says_where_it_is() {
+        let body = br#"{"cards":[{"id":1},{"id":"x","a/b":2}],"none":[],"list":7}"#;
+        let mut form = Form::of_json(body).expect("an object");
+        let read = |form: &mut Form| form.optional_whole("id", 1, 9);
+        assert_eq!(form.objects("cards", 9, read), None);
+        assert_eq!(form.objects("none", 9, read), None);
+        assert_eq!(form.objects("list", 9, read), None);
+        let expected = [
+            ("/cards/1/id", Fault::NotWhole(1, 9)),
+            ("/cards/1/a~1b", Fault::Unknown),
+            ("/none", Fault::WrongCount(9)),
+            ("/list", Fault::NotObjects),
+        ];
+        let expected: Vec<_> = expected.map(|(place, fault)| (place.to_owned(), fault)).into();
         assert_eq!(form.faults(), expected);
     }
 

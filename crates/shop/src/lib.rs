@@ -2,6 +2,7 @@
 //! contracts, and nothing else.
 //!
 //! - [`auth`]: who buys: registration, passwords, sessions, roles;
+//! - [`billing`]: clients' money: wallets and gift cards, on a ledger;
 //! - [`notification`]: letters to clients;
 //! - [`front`]: the buyers' pages.
 //!
@@ -11,9 +12,11 @@
 //!   of their contracts;
 //! - [`contract`] describes what a service takes and answers, and [`openapi`]
 //!   is the document of all of them;
-//! - [`form`] reads the fields of a request, and reports all faults of it;
+//! - [`asked`] is a request, [`form`] reads its fields and reports all faults;
+//! - [`username`], [`order_id`] and [`roubles`] are how clients, orders and sums
+//!   are written;
 //! - [`service_client`] calls another service, with an [`assertion`] of who
-//!   calls;
+//!   calls; [`sessions`] asks whose session a request has;
 //! - [`stored`] lists what is stored, and [`sweeper`] deletes what is past its
 //!   time;
 //! - [`refusal`] has the errors of all services, with their texts;
@@ -21,8 +24,10 @@
 
 #[cfg(test)]
 mod access;
+pub mod asked;
 pub mod assertion;
 pub mod auth;
+pub mod billing;
 pub mod bus;
 pub mod contract;
 mod cookie;
@@ -31,10 +36,14 @@ pub mod formats;
 pub mod front;
 pub mod notification;
 pub mod openapi;
+pub mod order_id;
 pub mod refusal;
+pub mod roubles;
 pub mod seal;
 pub mod service_client;
+pub mod sessions;
 pub mod stored;
 pub mod sweeper;
+pub mod username;
 
 pub use refusal::Refusal;

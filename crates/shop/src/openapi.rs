@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::{auth, contract};
+use crate::{auth, billing, contract};
 
 /// The document.
 #[must_use]
 pub fn document() -> Value {
-    contract::document(&[auth::contract::contract()])
+    contract::document(&[auth::contract::contract(), billing::contract::contract()])
 }
 
 /// The document as text.

@@ -5,8 +5,8 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
-use tillgate_kernel::Language;
-use tillgate_store::Unavailable;
+use tillgate_kernel::{Language, Money};
+use tillgate_store::{CommitError, Unavailable};
 
 use crate::form::{Fault, NotAForm};
 
@@ -21,7 +21,7 @@ pub enum Refusal {
     TooLarge(usize),
     /// The body did not arrive.
     BrokenOff,
-    /// Fields are missing or wrong.
+    /// Fields are missing or wrong: where they are, as JSON pointers.
     Fields(Vec<(String, Fault)>),
     /// The password in this field is not accepted.
     WeakPassword { field: &'static str, fault: Fault },
@@ -29,6 +29,16 @@ pub enum Refusal {
     WrongLogin,
     /// There is no session, or it has ended.
     NoSession,
+    /// Whose session it is cannot be asked.
+    NoAuthServer,
+    /// Only other services may do it.
+    ForServices,
+    /// The account holds less than the sum.
+    NotEnoughMoney { balance: Money, wanted: Money },
+    /// The same payment was sent before, with other content.
+    IdReused,
+    /// The payment is in a state in which it cannot be done.
+    WrongState(Stage),
     /// The person does not have this role.
     NoRole,
     /// There is no such thing, or it is another client's.
@@ -57,6 +67,47 @@ pub enum Refusal {
 /// [`Refusal::Unavailable`].
 const RETRY_AFTER_SECONDS: u64 = 5;
 
+/// Why a payment cannot be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It has brought no money.
+    NotHeld,
+    /// It is reversed.
+    Reversed,
+    /// It is not confirmed.
+    NotConfirmed,
+    /// It has brought less than this.
+    Less,
+    /// Its money went to a wallet, from where it is paid out.
+    TopUp,
+    /// Nobody is owed so much for the order.
+    NotOwed,
+}
+
+impl Stage {
+    /// In Russian and in English.
+    fn text(self) -> (String, String) {
+        let (ru, en) = match self {
+            Stage::NotHeld => ("По этому платежу денег нет", "This payment has brought no money"),
+            Stage::Reversed => ("Платёж уже отменён", "The payment is reversed already"),
+            Stage::NotConfirmed => ("Платёж не подтверждён", "The payment is not confirmed"),
+            Stage::Less => (
+                "Сумма больше, чем принёс этот платёж",
+                "The sum is more than this payment has brought",
+            ),
+            Stage::TopUp => (
+                "Это пополнение кошелька: деньги уже на нём",
+                "This is a top-up: its money is in the wallet",
+            ),
+            Stage::NotOwed => (
+                "По этому заказу столько не возвращают",
+                "Nobody is owed so much for this order",
+            ),
+        };
+        (format!("{ru}. Ничего не изменено"), format!("{en}. Nothing was changed"))
+    }
+}
+
 impl Refusal {
     /// The status, and the name in the problem's `type`.
     #[must_use]
@@ -70,7 +121,11 @@ impl Refusal {
             Refusal::WeakPassword { .. } => (StatusCode::BAD_REQUEST, "weak-password"),
             Refusal::WrongLogin => (StatusCode::UNAUTHORIZED, "wrong-login"),
             Refusal::NoSession => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Refusal::NoRole => (StatusCode::FORBIDDEN, "forbidden"),
+            Refusal::NoAuthServer => (StatusCode::INTERNAL_SERVER_ERROR, "auth-server"),
+            Refusal::NotEnoughMoney { .. } => (StatusCode::CONFLICT, "not-enough-money"),
+            Refusal::IdReused => (StatusCode::CONFLICT, "id-reused"),
+            Refusal::WrongState(_) => (StatusCode::CONFLICT, "wrong-state"),
+            Refusal::ForServices | Refusal::NoRole => (StatusCode::FORBIDDEN, "forbidden"),
             Refusal::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Refusal::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
             Refusal::LoginTaken => (StatusCode::CONFLICT, "login-taken"),
@@ -110,7 +165,7 @@ impl Refusal {
                 let list = |language| {
                     let worded = faults.iter().map(|(name, fault)| {
                         let text = fault.text(language);
-                        format!("{name}: {text}")
+                        format!("{}: {text}", name.trim_start_matches('/'))
                     });
                     worded.collect::<Vec<_>>().join("; ")
                 };
@@ -130,6 +185,26 @@ impl Refusal {
                 "Для этого нужна другая роль".into(),
                 "This needs a role that you do not have".into(),
             ),
+            Refusal::NoAuthServer => (
+                "Не удалось проверить сеанс, ничего не изменено. Повторите через несколько секунд"
+                    .into(),
+                "The session could not be checked, and nothing was changed. Try again in a few \
+                 seconds"
+                    .into(),
+            ),
+            Refusal::ForServices => (
+                "Этот запрос делают только службы магазина".into(),
+                "Only the shop's services make this request".into(),
+            ),
+            Refusal::NotEnoughMoney { balance, wanted } => (
+                format!("Не хватает денег: есть {balance}, нужно {wanted}"),
+                format!("There is not enough money: {balance} of {wanted}"),
+            ),
+            Refusal::IdReused => (
+                "С этим номером уже отправлен другой запрос, ничего не изменено".into(),
+                "Another request with this id was sent before, and nothing was changed".into(),
+            ),
+            Refusal::WrongState(stage) => stage.text(),
             Refusal::NotFound => ("Этого нет".into(), "There is no such thing".into()),
             Refusal::CrossSite => (
                 "Запрос пришёл с чужой страницы. Обновите страницу и повторите".into(),
@@ -181,9 +256,10 @@ impl Refusal {
     pub const fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Refusal::TooManyAttempts { wait_seconds } => Some(*wait_seconds),
-            Refusal::Busy | Refusal::Unavailable | Refusal::DoneWithoutSession => {
-                Some(RETRY_AFTER_SECONDS)
-            }
+            Refusal::Busy
+            | Refusal::Unavailable
+            | Refusal::NoAuthServer
+            | Refusal::DoneWithoutSession => Some(RETRY_AFTER_SECONDS),
             Refusal::Body(_)
             | Refusal::NotJsonType
             | Refusal::TooLarge(_)
@@ -192,6 +268,10 @@ impl Refusal {
             | Refusal::WeakPassword { .. }
             | Refusal::WrongLogin
             | Refusal::NoSession
+            | Refusal::ForServices
+            | Refusal::NotEnoughMoney { .. }
+            | Refusal::IdReused
+            | Refusal::WrongState(_)
             | Refusal::NoRole
             | Refusal::NotFound
             | Refusal::CrossSite
@@ -217,14 +297,13 @@ impl Refusal {
         let errors = if let Refusal::Fields(faults) = &self {
             faults.clone()
         } else if let Refusal::WeakPassword { field, fault } = &self {
-            vec![((*field).to_owned(), *fault)]
+            vec![(format!("/{field}"), *fault)]
         } else {
             Vec::new()
         };
-        let errors = errors.into_iter().map(|(name, fault)| FieldProblem {
-            pointer: format!("/{}", name.replace('~', "~0").replace('/', "~1")),
-            detail: fault.text(language),
-        });
+        let errors = errors
+            .into_iter()
+            .map(|(pointer, fault)| FieldProblem { pointer, detail: fault.text(language) });
         let problem = Problem {
             kind: format!("urn:tillgate:problem:{kind}"),
             title: status.canonical_reason().unwrap_or_default(),
@@ -250,6 +329,19 @@ impl From<Unavailable> for Refusal {
     fn from(why: Unavailable) -> Refusal {
         tracing::error!(error = %why, "a request failed because the store cannot be used");
         Refusal::Unavailable
+    }
+}
+
+impl From<CommitError> for Refusal {
+    fn from(why: CommitError) -> Refusal {
+        match why {
+            CommitError::Unavailable(why) => why.into(),
+            // Only a unit that settles a message has a lease to lose, and one
+            // that has a floor looks at it first.
+            CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. } => {
+                Unavailable::Crowded.into()
+            }
+        }
     }
 }
 

@@ -251,6 +251,12 @@ impl DataKey {
         rmp_serde::from_slice(&plain).map_err(|_| Unsealable::Unreadable)
     }
 
+    /// A key for one purpose, from which the data key cannot be found.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        MasterKey(self.0).derive(purpose)
+    }
+
     fn seal_bytes(&self, mut bytes: Vec<u8>, place: Place) -> Sealed {
         let nonce = self
             .cipher()

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tillgate_kernel::Clock;
 use tillgate_peer::{Client, ClientError, Failure};
@@ -29,11 +30,15 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Another service.
 #[derive(Debug, Clone)]
 pub enum ServiceClient {
-    /// In this process.
-    Here(Router),
+    /// In this process, called by the service with this name.
+    Here { routes: Router, caller: CalledBy },
     /// In another process.
     There(Box<Remote>),
 }
+
+/// Which service of this process calls: nobody else can put it into a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CalledBy(pub &'static str);
 
 /// A service in another process.
 #[derive(Debug, Clone)]
@@ -104,13 +109,33 @@ pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Value,
+    bytes: Bytes,
+}
+
+impl Reply {
+    fn new(status: StatusCode, headers: HeaderMap, bytes: Bytes) -> Reply {
+        // A body that is no JSON is null.
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Reply { status, headers, body, bytes }
+    }
+
+    /// Reads the body. Unlike [`Reply::body`], it keeps the digits of sums.
+    ///
+    /// # Errors
+    /// When the service has answered something else.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        serde_json::from_slice(&self.bytes).map_err(|why| {
+            tracing::error!(error = %why, "the answer of a service cannot be read");
+            Refusal::Unavailable
+        })
+    }
 }
 
 impl ServiceClient {
-    /// A service in this process.
+    /// A service in this process, for the service `caller`.
     #[must_use]
-    pub const fn of(routes: Router) -> ServiceClient {
-        ServiceClient::Here(routes)
+    pub const fn of(routes: Router, caller: &'static str) -> ServiceClient {
+        ServiceClient::Here { routes, caller: CalledBy(caller) }
     }
 
     /// The service `name` in the process at `url`, for the service `caller`.
@@ -144,8 +169,9 @@ impl ServiceClient {
         let headers = caller.headers(body.is_some());
         let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
         match self {
-            ServiceClient::Here(routes) => {
-                let mut request = Request::builder().method(method).uri(path);
+            ServiceClient::Here { routes, caller: called_by } => {
+                let mut request =
+                    Request::builder().method(method).uri(path).extension(*called_by);
                 if let Some(peer) = &caller.peer {
                     request = request.extension(*peer);
                 }
@@ -158,7 +184,7 @@ impl ServiceClient {
                 let Ok(response) = routes.clone().call(Request::from_parts(head, body)).await;
                 let (head, body) = response.into_parts();
                 let (bytes, _) = read_body(body).await.map_err(|_| Refusal::Unavailable)?;
-                Ok(Reply { status: head.status, headers: head.headers, body: parsed(&bytes) })
+                Ok(Reply::new(head.status, head.headers, bytes))
             }
             ServiceClient::There(remote) => remote.call(method, path, caller, headers, body).await,
         }
@@ -195,11 +221,6 @@ impl Remote {
             tracing::error!(service = self.name, error = %why, "a service cannot be called");
             Refusal::Unavailable
         })?;
-        Ok(Reply { status: reply.status, headers: reply.headers, body: parsed(&reply.body) })
+        Ok(Reply::new(reply.status, reply.headers, reply.body.into()))
     }
-}
-
-/// A body of JSON; null if it is none.
-fn parsed(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap_or(Value::Null)
 }

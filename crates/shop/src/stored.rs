@@ -12,13 +12,15 @@ use crate::auth::limits::{Attempts, OF_ACCOUNT};
 use crate::auth::link::Link;
 use crate::auth::login_name::LoginName;
 use crate::auth::session::Session;
+use crate::billing::account::Account;
+use crate::billing::transfer::Transfer;
 use crate::bus::Service;
 use crate::notification::notice::Notice;
 use crate::notification::recipient::Recipient;
 use crate::notification::take::{MAIL, SMS};
 use crate::sweeper::Swept;
 
-pub const KINDS: [Kind; 7] = [
+pub const KINDS: [Kind; 9] = [
     Client::KIND,
     Session::KIND,
     Attempts::KIND,
@@ -26,9 +28,17 @@ pub const KINDS: [Kind; 7] = [
     Link::KIND,
     Recipient::KIND,
     Notice::KIND,
+    Account::KIND,
+    Transfer::KIND,
 ];
 
-pub const LANES: [Lane; 4] = [Service::Auth.lane(), Service::Notification.lane(), MAIL, SMS];
+pub const LANES: [Lane; 5] = [
+    Service::Auth.lane(),
+    Service::Billing.lane(),
+    Service::Notification.lane(),
+    MAIL,
+    SMS,
+];
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

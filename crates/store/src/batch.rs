@@ -88,6 +88,36 @@ pub struct CounterKey {
     pub name: String,
 }
 
+/// Groups whose names begin so are the program's own.
+const INTERNAL: char = '\u{1}';
+
+impl CounterKey {
+    /// A counter that the outside names, such as an article of a branch. No
+    /// name from outside leads to a counter of the program's own.
+    #[must_use]
+    pub fn named(group: &str, name: impl Into<String>) -> CounterKey {
+        CounterKey { group: group.trim_start_matches(INTERNAL).to_owned(), name: name.into() }
+    }
+
+    /// A counter of the program's own.
+    #[must_use]
+    pub fn internal(group: &str, name: impl Into<String>) -> CounterKey {
+        CounterKey { group: CounterKey::internal_group(group), name: name.into() }
+    }
+
+    /// The name of a group of the program's own counters.
+    #[must_use]
+    pub fn internal_group(group: &str) -> String {
+        format!("{INTERNAL}{group}")
+    }
+
+    /// Whether a group is the program's own.
+    #[must_use]
+    pub fn is_internal(group: &str) -> bool {
+        group.starts_with(INTERNAL)
+    }
+}
+
 /// A bound that a batch must not push a sum of counters below: for example,
 /// what is left of an article, or the balance of an account.
 ///

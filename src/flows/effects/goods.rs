@@ -51,7 +51,7 @@ impl Transaction<'_> {
         let partition = order.number.partition();
         let key = DocKey { partition, kind: Movement::KIND, id: u128::from(order.movements) };
         for line in &lines {
-            let counter = CounterKey { group: line.store_id.clone(), name: line.sku.clone() };
+            let counter = CounterKey::named(&line.store_id, line.sku.clone());
             self.batch().bump(counter, CounterChange::Add(Quantity::thousandths(line.quantity)));
         }
         let movement = Movement::Order { number: order.number, hook, at: now, lines };

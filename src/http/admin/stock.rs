@@ -16,7 +16,7 @@ use crate::http::request::ApiRequest;
 use crate::kernel::json::tidy;
 use crate::kernel::{DecimalError, Quantity};
 use crate::orders::{Movement, MovementLine, listing};
-use crate::store::{Scan, Unavailable};
+use crate::store::{CounterKey, Scan, Unavailable};
 
 /// A page of stock balances. The first page also has the latest movements.
 #[derive(Debug, Serialize)]
@@ -60,7 +60,8 @@ pub async fn list(
         None => app.services.store.counter_groups().await?,
     };
     let mut items = Vec::new();
-    for group in groups {
+    let of_goods = groups.into_iter().filter(|group| !CounterKey::is_internal(group));
+    for group in of_goods {
         let after_name = match &after {
             Some((last_group, _)) if group < *last_group => continue,
             Some((last_group, last_name)) if group == *last_group => Some(last_name.as_str()),

@@ -2,14 +2,14 @@
 
 use http::StatusCode;
 
-use super::client::USERNAME_CHARACTERS_MAX;
+use crate::username::USERNAME_CHARACTERS_MAX;
 use super::phone::CODE_CHARACTERS_MAX;
 use super::register::{CONSENT_CHARACTERS_MAX, NAME_CHARACTERS_MAX};
 use super::reset::TOKEN_CHARACTERS_MAX;
 use super::sign_in::LOGIN_CHARACTERS_MAX;
 use crate::Refusal;
 use crate::contract::{
-    Answer, Body, Contract, Field, Member, MemberKind, Operation, Parameter, Place, Shape,
+    Answer, Body, Contract, Field, For, Member, MemberKind, Operation, Parameter, Place, Shape,
 };
 use crate::form::Fault;
 
@@ -74,11 +74,12 @@ const PASSWORD_CHANGE: &[Field] =
 const ROLE: &[Parameter] = &[Parameter {
     name: "role",
     place: Place::Query,
+    is_required: false,
     about: "A role that the client must have: `picker`, `courier` or `operator`",
 }];
 
 const SESSION_ID: &[Parameter] =
-    &[Parameter { name: "id", place: Place::Path, about: "The session's id in the list" }];
+    &[Parameter { name: "id", place: Place::Path, is_required: true, about: "The session's id in the list" }];
 
 const CLIENT: Answer = Answer { status: StatusCode::OK, body: Some("Client"), about: "The client" };
 const OPENED: Answer = Answer {
@@ -173,7 +174,7 @@ fn asked(
         about: "",
         parameters: &[],
         body: None,
-        needs_session: false,
+        callers: For::Anybody,
         answer,
         refusals: Vec::new(),
     }
@@ -293,5 +294,5 @@ fn of_clients() -> Vec<Operation> {
             ..asked("DELETE", "/me/sessions/{id}", "endSession", "End one of them", DONE)
         },
     ];
-    all.into_iter().map(|operation| Operation { needs_session: true, ..operation }).collect()
+    all.into_iter().map(|operation| Operation { callers: For::Clients, ..operation }).collect()
 }

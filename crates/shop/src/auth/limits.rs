@@ -14,10 +14,10 @@ use tillgate_kernel::{
     DocKey, Document, Fingerprint, Kind, ListName, Partition, Timestamp, Unreadable,
 };
 use tillgate_store::unit::{Run, run};
-use tillgate_store::{Batch, CommitError, Unavailable, Versioned};
+use tillgate_store::{Batch, Versioned};
 
 use super::Auth;
-use super::client::ClientNumber;
+use crate::username::ClientNumber;
 use super::login_name::Typed;
 use crate::Refusal;
 
@@ -215,7 +215,7 @@ impl Auth {
             attempts.stage_at(key, &mut batch);
             Ok(Run::Commit(batch, outcome))
         };
-        run(&self.store, work).await.map_err(refused)?.0
+        run(&self.store, work).await?.0
     }
 
     /// Forgets all failures after a success.
@@ -229,7 +229,7 @@ impl Auth {
             batch.delete(key, attempts.version());
             Ok(Run::Commit(batch, ()))
         };
-        run(&self.store, work).await.map_err(refused)?;
+        run(&self.store, work).await?;
         Ok(())
     }
 
@@ -245,23 +245,11 @@ impl Auth {
             attempts.stage_at(key, &mut batch);
             Ok(Run::Commit(batch, ()))
         };
-        run(&self.store, work).await.map_err(refused)?;
+        run(&self.store, work).await?;
         Ok(())
     }
 }
 
 fn wait_until(allowed_at: Timestamp, now: Timestamp) -> Refusal {
     Refusal::TooManyAttempts { wait_seconds: between(now, allowed_at).as_secs().max(1) }
-}
-
-/// A commit that fails for another reason than a conflict.
-pub(super) fn refused(why: CommitError) -> Refusal {
-    match why {
-        CommitError::Unavailable(why) => why.into(),
-        // Only a unit that settles a message has a lease to lose, and none here
-        // has a floor.
-        CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. } => {
-            Unavailable::Crowded.into()
-        }
-    }
 }

@@ -15,7 +15,8 @@ use tillgate_kernel::{
 use tillgate_store::{Batch, CommitError, Versioned};
 
 use super::Auth;
-use super::client::{Client, ClientNumber};
+use super::client::Client;
+use crate::username::ClientNumber;
 use crate::Refusal;
 
 /// What a link is for.

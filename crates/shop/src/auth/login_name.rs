@@ -14,7 +14,7 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, CommitError, Unavailable, Versioned};
 
 use super::Auth;
-use super::client::{ClientNumber, Username};
+use crate::username::{ClientNumber, Username};
 use crate::Refusal;
 
 /// What somebody types to log in.

@@ -39,7 +39,7 @@ use tillgate_kernel::Clock;
 use tillgate_kernel::chance::random_bytes;
 use tillgate_store::Store;
 
-use self::client::ClientNumber;
+use crate::username::ClientNumber;
 use self::hashing::Hasher;
 use crate::assertion::Assertions;
 use crate::seal::MasterKeys;

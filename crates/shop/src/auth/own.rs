@@ -8,9 +8,10 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Scan, Unavailable};
 
 use super::Auth;
-use super::client::{Client, ClientNumber, Profile};
+use super::client::{Client, Profile};
+use crate::username::ClientNumber;
 use super::limits::{
-    CORRECTIONS, Counted, LETTERS, LETTERS_OF_NETWORK, Limit, OF_ACCOUNT, refused,
+    CORRECTIONS, Counted, LETTERS, LETTERS_OF_NETWORK, Limit, OF_ACCOUNT,
 };
 use super::register::{NAME_CHARACTERS_MAX, own_texts};
 use super::session::Session;
@@ -101,7 +102,7 @@ impl PasswordChange {
 }
 
 fn no_password() -> Refusal {
-    Refusal::Fields(vec![("password".to_owned(), Fault::Missing)])
+    Refusal::Fields(vec![("/password".to_owned(), Fault::Missing)])
 }
 
 impl Auth {
@@ -152,7 +153,7 @@ impl Auth {
             client.stage(&mut batch);
             Ok(Run::Commit(batch, Ok((client.into_document(), profile))))
         };
-        run(&self.store, work).await.map_err(refused)?.0
+        run(&self.store, work).await?.0
     }
 
     /// Counts a letter to an address that a client has chosen.
@@ -245,7 +246,7 @@ impl Auth {
             client.stage(&mut batch);
             Ok(Run::Commit(batch, Ok(client.into_document())))
         };
-        let client = run(&self.store, work).await.map_err(refused)?.0?;
+        let client = run(&self.store, work).await?.0?;
         self.open_session(&client, profile, visit).await.map_err(Refusal::done)
     }
 
@@ -302,6 +303,6 @@ impl Auth {
             batch.delete(key, known.version());
             Ok(Run::Commit(batch, Ok(())))
         };
-        run(&self.store, work).await.map_err(refused)?.0
+        run(&self.store, work).await?.0
     }
 }

@@ -10,7 +10,7 @@ use tillgate_store::unit::{Run, run};
 
 use super::Auth;
 use super::client::{Client, Profile};
-use super::limits::{CODES, CODES_OF_NETWORK, Counted, Limit, refused};
+use super::limits::{CODES, CODES_OF_NETWORK, Counted, Limit};
 use super::sign_in::Visit;
 use super::task::Task;
 use crate::Refusal;
@@ -70,7 +70,7 @@ impl Auth {
             client.stage(&mut batch);
             Ok(Run::Commit(batch, ()))
         };
-        run(&self.store, work).await.map_err(refused)?;
+        run(&self.store, work).await?;
         Ok(())
     }
 
@@ -103,9 +103,9 @@ impl Auth {
             client.stage(&mut batch);
             Ok(Run::Commit(batch, tried))
         };
-        let tried = run(&self.store, work).await.map_err(refused)?.0;
+        let tried = run(&self.store, work).await?.0;
         tried.map_err(|why| match why {
-            NotTheCode::Wrong => Refusal::Fields(vec![("code".to_owned(), Fault::NotTheCode)]),
+            NotTheCode::Wrong => Refusal::Fields(vec![("/code".to_owned(), Fault::NotTheCode)]),
             NotTheCode::Over => Refusal::CodeNotValid,
         })
     }

@@ -9,8 +9,9 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Versioned};
 
 use super::Auth;
-use super::client::{Client, ClientNumber, Consent, Profile, Username};
-use super::limits::{Counted, Limit, REGISTRATIONS, refused};
+use super::client::{Client, Consent, Profile};
+use crate::username::{ClientNumber, Username};
+use super::limits::{Counted, Limit, REGISTRATIONS};
 use super::sign_in::{Opened, Visit};
 use super::task::Task;
 use crate::Refusal;
@@ -40,7 +41,7 @@ impl Registration {
     /// # Errors
     /// All faults of the fields.
     pub fn read(mut form: Form, language: Language) -> Result<Registration, Refusal> {
-        let username = form.required("username", super::client::USERNAME_CHARACTERS_MAX);
+        let username = form.required("username", crate::username::USERNAME_CHARACTERS_MAX);
         let username = username.and_then(|text| {
             Username::parse(&text).or_else(|| form.refuse("username", Fault::NotAUsername))
         });
@@ -104,7 +105,7 @@ impl Auth {
             client.stage(&mut batch);
             Ok(Run::Commit(batch, Ok(client.into_document())))
         };
-        let client = run(&self.store, work).await.map_err(refused)?.0?;
+        let client = run(&self.store, work).await?.0?;
         self.open_session(&client, profile, visit).await.map_err(Refusal::done)
     }
 
@@ -139,7 +140,9 @@ impl Auth {
         let (now, number) = (self.clock.now(), client.number());
         let known = client.clone();
         let contacts = |revision| known.contacts(profile, revision);
-        client.send(Service::Notification, contacts, &self.keys, now, batch);
+        for service in [Service::Billing, Service::Notification] {
+            client.send(service, contacts, &self.keys, now, batch);
+        }
         let task = |_| Task::UseContacts { client: number, old };
         client.send(Service::Auth, task, &self.keys, now, batch);
     }

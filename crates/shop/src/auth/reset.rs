@@ -7,7 +7,7 @@ use tillgate_store::unit::{Run, run};
 
 use super::Auth;
 use super::client::{Client, Profile};
-use super::limits::{Counted, LETTERS, LETTERS_OF_NETWORK, Limit, refused};
+use super::limits::{Counted, LETTERS, LETTERS_OF_NETWORK, Limit};
 use super::link::Purpose;
 use super::login_name::folded;
 use super::register::own_texts;
@@ -91,7 +91,7 @@ impl Auth {
         let mut batch = Batch::new();
         let now = self.clock.now();
         batch.send(Envelope::message(Service::Auth, id, &task, &self.keys, now));
-        self.store.commit(batch).await.map_err(refused)
+        Ok(self.store.commit(batch).await?)
     }
 
     /// Sets a new password for the client who has the link of the letter. All
@@ -133,7 +133,7 @@ impl Auth {
             client.stage(&mut batch);
             Ok(Run::Commit(batch, Ok(client.into_document())))
         };
-        let client = run(&self.store, work).await.map_err(refused)?.0?;
+        let client = run(&self.store, work).await?.0?;
         // The password is set, whatever comes of the rest: the letter has
         // arrived, and its reader alone knows the password.
         let subject = Counted::logins_as(client.username.as_str());

@@ -5,7 +5,7 @@ use tillgate_identity::{SessionTimes, Token};
 use tillgate_kernel::document;
 use tillgate_kernel::{DocKey, Document, Fingerprint, Kind, ListName, Partition, Unreadable};
 
-use super::client::ClientNumber;
+use crate::username::ClientNumber;
 use crate::seal::Sealed;
 
 /// A session's document. Its key is a digest of the token in the cookie.

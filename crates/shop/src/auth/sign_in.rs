@@ -9,8 +9,9 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Versioned};
 
 use super::Auth;
-use super::client::{Client, ClientNumber, Profile, Role};
-use super::limits::{Counted, Limit, OF_ACCOUNT, OF_NETWORK, refused};
+use super::client::{Client, Profile, Role};
+use crate::username::ClientNumber;
+use super::limits::{Counted, Limit, OF_ACCOUNT, OF_NETWORK};
 use super::login_name::Typed;
 use super::session::Session;
 use crate::Refusal;
@@ -140,7 +141,7 @@ impl Auth {
             client.stage(&mut batch);
             Ok(Run::Commit(batch, ()))
         };
-        run(&self.store, work).await.map_err(refused)?;
+        run(&self.store, work).await?;
         Ok(())
     }
 
@@ -167,7 +168,7 @@ impl Auth {
         };
         let mut batch = Batch::new();
         Versioned::new(begun, now).stage_at(key, &mut batch);
-        self.store.commit(batch).await.map_err(refused)?;
+        self.store.commit(batch).await?;
         let known = visit.device.as_deref();
         let known = known.filter(|cookie| self.device_of(cookie, client.number()).is_some());
         let device = known.map_or_else(|| self.new_device(client.number()), str::to_owned);
@@ -189,7 +190,7 @@ impl Auth {
             batch.delete(key, known.version());
             Ok(Run::Commit(batch, ()))
         };
-        run(&self.store, work).await.map_err(refused)?;
+        run(&self.store, work).await?;
         Ok(())
     }
 

@@ -8,8 +8,8 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Scan, Unavailable};
 
 use super::Auth;
-use super::client::{Client, ClientNumber, Role, Username};
-use super::limits::refused;
+use super::client::{Client, Role};
+use crate::username::{ClientNumber, Username};
 use crate::Refusal;
 
 /// The most members of the staff that one answer lists.
@@ -75,6 +75,6 @@ impl Auth {
             client.stage(&mut batch);
             Ok(Run::Commit(batch, Ok(Member::of(&client))))
         };
-        run(&self.store, work).await.map_err(refused)?.0
+        run(&self.store, work).await?.0
     }
 }

@@ -4,7 +4,8 @@
 use tillgate_identity::SessionTimes;
 use tillgate_kernel::{Document, Fingerprint, Language, Secret};
 
-use super::client::{Client, ClientNumber};
+use super::client::Client;
+use crate::username::ClientNumber;
 use super::limits::Attempts;
 use super::link::{Link, Purpose};
 use super::login_name::LoginName;

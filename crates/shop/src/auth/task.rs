@@ -11,7 +11,8 @@ use tillgate_store::CommitError;
 use tillgate_store::unit::{Run, run};
 
 use super::Auth;
-use super::client::{Client, ClientNumber, Profile};
+use super::client::{Client, Profile};
+use crate::username::ClientNumber;
 use super::limits::{Counted, Limit, UNASKED_LETTERS};
 use super::link::Purpose;
 use super::login_name::{Claim, Typed, folded};

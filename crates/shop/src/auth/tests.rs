@@ -15,7 +15,8 @@ use tillgate_store::memory::Memory;
 use tillgate_web::server::Peer;
 use tower_service::Service;
 
-use super::client::{Client, ClientNumber, Username};
+use super::client::Client;
+use crate::username::{ClientNumber, Username};
 use super::{Auth, Settings, api};
 use crate::bus::inbox::Inbox;
 use crate::bus::{self, Consumer, Format, Incoming, NotTaken};

@@ -7,7 +7,7 @@ use tillgate_store::unit::{Run, run};
 
 use super::Auth;
 use super::client::{Client, Profile};
-use super::limits::{Counted, LETTERS, Limit, refused};
+use super::limits::{Counted, LETTERS, Limit};
 use super::link::Purpose;
 use super::login_name::folded;
 use super::task::Task;
@@ -37,7 +37,7 @@ impl Auth {
             client.stage(&mut batch);
             Ok(Run::Commit(batch, ()))
         };
-        run(&self.store, work).await.map_err(refused)?;
+        run(&self.store, work).await?;
         Ok(())
     }
 
@@ -68,7 +68,7 @@ impl Auth {
         profile: &Profile,
     ) -> Result<bool, Refusal> {
         let (number, email) = (client.number(), folded(profile.email.expose()));
-        if !self.prove(&email, number).await.map_err(refused)? {
+        if !self.prove(&email, number).await? {
             return Ok(false);
         }
         let email = &email;
@@ -88,10 +88,10 @@ impl Auth {
             client.stage(&mut batch);
             Ok(Run::Commit(batch, Ok(true)))
         };
-        let is_noted = run(&self.store, noted).await.map_err(refused)?.0?;
+        let is_noted = run(&self.store, noted).await?.0?;
         if !is_noted {
             // The client has another address since: this one is free.
-            self.release(email, number).await.map_err(refused)?;
+            self.release(email, number).await?;
         }
         Ok(is_noted)
     }

@@ -6,6 +6,7 @@ use tillgate_kernel::outbox::{Lane, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     Auth,
+    Billing,
     Notification,
 }
 
@@ -17,6 +18,7 @@ impl Service {
     pub const fn number(self) -> u8 {
         match self {
             Service::Auth => 1,
+            Service::Billing => 2,
             Service::Notification => 4,
         }
     }
@@ -27,6 +29,7 @@ impl Service {
     pub const fn lane(self) -> Lane {
         let name = match self {
             Service::Auth => "shop_auth",
+            Service::Billing => "shop_billing",
             Service::Notification => "shop_notification",
         };
         Lane::new(FIRST_LANE + self.number(), Ordering::None, name)

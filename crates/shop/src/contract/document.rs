@@ -7,9 +7,11 @@ use tillgate_identity::password;
 use tillgate_kernel::Language;
 
 use super::operation::{
-    Body, Contract, Field, Member, MemberKind, Operation, Parameter, Place, Shape,
+    Body, Contract, Field, For, Member, MemberKind, Operation, Parameter, Place, Shape,
 };
-use crate::form::{EMAIL_CHARACTERS_MAX, PHONE_CHARACTERS_MAX};
+use crate::assertion::HEADER;
+use crate::form::{AMOUNT_KOPECKS_MAX, EMAIL_CHARACTERS_MAX, PHONE_CHARACTERS_MAX};
+use crate::order_id::ORDER_DIGITS;
 
 /// The document of these services.
 #[must_use]
@@ -48,6 +50,8 @@ pub fn document(contracts: &[Contract]) -> Value {
             "securitySchemes": {
                 "session": {"type": "apiKey", "in": "cookie", "name": "sessionId",
                     "description": "The session of a client, set by the log-in"},
+                "service": {"type": "apiKey", "in": "header", "name": HEADER,
+                    "description": "The assertion of another service, signed by the shop's key"},
             },
         },
     })
@@ -68,8 +72,11 @@ fn one(contract: &Contract, operation: &Operation) -> Value {
         "description": operation.about,
         "responses": responses(operation),
     });
-    if operation.needs_session {
-        described["security"] = json!([{"session": []}]);
+    match operation.callers {
+        For::Anybody => {}
+        For::Clients => described["security"] = json!([{"session": []}]),
+        For::Services => described["security"] = json!([{"service": []}]),
+        For::Both => described["security"] = json!([{"service": []}, {"session": []}]),
     }
     if !operation.parameters.is_empty() {
         described["parameters"] = operation.parameters.iter().map(parameter).collect();
@@ -91,7 +98,7 @@ fn parameter(parameter: &Parameter) -> Value {
         Place::Path => "path",
         Place::Query => "query",
     };
-    json!({"name": parameter.name, "in": place, "required": parameter.place == Place::Path,
+    json!({"name": parameter.name, "in": place, "required": parameter.is_required,
         "description": parameter.about, "schema": {"type": "string"}})
 }
 
@@ -140,25 +147,53 @@ fn request_schema(fields: &[Field]) -> Value {
 }
 
 fn field_schema(field: &Field) -> Value {
-    let kind = if field.is_required { json!("string") } else { json!(["string", "null"]) };
-    let mut schema = json!({"type": kind, "description": field.about});
-    schema["maxLength"] = json!(characters_max(field.shape));
-    match field.shape {
-        Shape::Email => schema["format"] = json!("email"),
-        Shape::Password => schema["format"] = json!("password"),
-        Shape::Text(_) | Shape::Username(_) | Shape::Phone => {}
+    let mut schema = match field.shape {
+        Shape::Text(_) | Shape::Username(_) | Shape::Phone => json!({"type": "string"}),
+        Shape::Email => json!({"type": "string", "format": "email"}),
+        Shape::Password => json!({"type": "string", "format": "password"}),
+        Shape::Choice(all) => json!({"type": "string", "enum": all}),
+        Shape::Id(_) => json!({"type": "string", "pattern": "^[A-Za-z0-9._-]+$"}),
+        Shape::Order => {
+            json!({"type": "string", "pattern": format!("^[0-9]{{{ORDER_DIGITS}}}$")})
+        }
+        Shape::Whole(least, most) => {
+            json!({"type": "integer", "minimum": least, "maximum": most})
+        }
+        Shape::Amount => json!({"type": "number", "multipleOf": 0.01, "minimum": 0.01,
+            "maximum": AMOUNT_KOPECKS_MAX / 100}),
+        Shape::Object(fields) => request_schema(fields),
+        Shape::Objects(fields, most) => json!({"type": "array", "minItems": 1, "maxItems": most,
+            "items": request_schema(fields)}),
+    };
+    // What is not needed may be null: that is the same as absent.
+    if !field.is_required {
+        schema["type"] = json!([schema["type"], "null"]);
+        if let Some(words) = schema["enum"].as_array_mut() {
+            words.push(Value::Null);
+        }
     }
+    if let Some(most) = characters_max(field.shape) {
+        schema["maxLength"] = json!(most);
+    }
+    schema["description"] = json!(field.about);
     schema
 }
 
-/// How many characters a text of this form may have.
+/// How many characters a text of this form may have. `None` if it is no text,
+/// or one of known length.
 #[must_use]
-pub const fn characters_max(shape: Shape) -> usize {
+pub const fn characters_max(shape: Shape) -> Option<usize> {
     match shape {
-        Shape::Text(most) | Shape::Username(most) => most,
-        Shape::Email => EMAIL_CHARACTERS_MAX,
-        Shape::Phone => PHONE_CHARACTERS_MAX,
-        Shape::Password => password::CHARACTERS_MAX,
+        Shape::Text(most) | Shape::Username(most) | Shape::Id(most) => Some(most),
+        Shape::Email => Some(EMAIL_CHARACTERS_MAX),
+        Shape::Phone => Some(PHONE_CHARACTERS_MAX),
+        Shape::Password => Some(password::CHARACTERS_MAX),
+        Shape::Choice(_)
+        | Shape::Order
+        | Shape::Whole(..)
+        | Shape::Amount
+        | Shape::Object(_)
+        | Shape::Objects(..) => None,
     }
 }
 
@@ -176,6 +211,9 @@ fn member_schema(member: &Member) -> Value {
         MemberKind::TextOrNull => json!({"type": ["string", "null"]}),
         MemberKind::Time => json!({"type": "string", "format": "date-time"}),
         MemberKind::Switch => json!({"type": "boolean"}),
+        MemberKind::Whole => json!({"type": "integer"}),
+        MemberKind::Amount => json!({"type": "number"}),
+        MemberKind::AmountOrNull => json!({"type": ["number", "null"]}),
         MemberKind::ListOf(body) => json!({"type": "array", "items": reference(body)}),
     };
     schema["description"] = json!(member.about);

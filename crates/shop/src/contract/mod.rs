@@ -4,8 +4,10 @@
 
 mod document;
 mod operation;
+#[cfg(test)]
+pub mod trial;
 
 pub use document::document;
 pub use operation::{
-    Answer, Body, Contract, Field, Member, MemberKind, Operation, Parameter, Place, Shape,
+    Answer, Body, Contract, Field, For, Member, MemberKind, Operation, Parameter, Place, Shape,
 };

@@ -29,8 +29,7 @@ pub struct Operation {
     pub parameters: &'static [Parameter],
     /// The fields of the body, if it takes one.
     pub body: Option<&'static [Field]>,
-    /// Whether it is for a client who is logged in.
-    pub needs_session: bool,
+    pub callers: For,
     pub answer: Answer,
     /// Why it may be refused, beyond what is true of all operations.
     pub refusals: Vec<Refusal>,
@@ -45,8 +44,8 @@ pub struct Field {
     pub about: &'static str,
 }
 
-/// The form of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The form of a value.
+#[derive(Debug, Clone, Copy)]
 pub enum Shape {
     /// At most so many characters.
     Text(usize),
@@ -55,6 +54,32 @@ pub enum Shape {
     Email,
     Phone,
     Password,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// At most so many Latin letters, digits, dots, hyphens and underscores.
+    Id(usize),
+    /// The number of an order.
+    Order,
+    /// A whole number between these two.
+    Whole(u64, u64),
+    /// A sum of money, as a number.
+    Amount,
+    /// An object with these fields.
+    Object(&'static [Field]),
+    /// A list of at most so many objects with these fields.
+    Objects(&'static [Field], usize),
+}
+
+/// Who may call an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    Anybody,
+    /// Clients who are logged in.
+    Clients,
+    /// Other services, by their assertion.
+    Services,
+    /// Other services, and clients about what is theirs.
+    Both,
 }
 
 /// A part of the path or the query.
@@ -62,6 +87,7 @@ pub enum Shape {
 pub struct Parameter {
     pub name: &'static str,
     pub place: Place,
+    pub is_required: bool,
     pub about: &'static str,
 }
 
@@ -102,6 +128,10 @@ pub enum MemberKind {
     TextOrNull,
     Time,
     Switch,
+    Whole,
+    /// A sum of money, as a number with two decimals.
+    Amount,
+    AmountOrNull,
     /// A list of bodies with this name.
     ListOf(&'static str),
 }
@@ -112,13 +142,18 @@ impl Operation {
         const OF_BODIES: &[Refusal] =
             &[Refusal::Fields(Vec::new()), Refusal::NotJsonType, Refusal::TooLarge(BODY_BYTES_MAX)];
         const OF_SESSIONS: &[Refusal] = &[Refusal::NoSession];
+        const OF_ASKING: &[Refusal] = &[Refusal::NoAuthServer];
+        const OF_SERVICES: &[Refusal] = &[Refusal::ForServices];
         const OF_CHANGES: &[Refusal] = &[Refusal::CrossSite];
         const OF_ALL: &[Refusal] = &[Refusal::Unavailable];
         let given = |is_so: bool, some: &'static [Refusal]| if is_so { some } else { &[] };
         let is_change = self.method != "GET";
+        let asks_for_session = matches!(self.callers, For::Services | For::Both);
         given(self.body.is_some(), OF_BODIES)
             .iter()
-            .chain(given(self.needs_session, OF_SESSIONS))
+            .chain(given(self.callers != For::Anybody, OF_SESSIONS))
+            .chain(given(asks_for_session, OF_ASKING))
+            .chain(given(self.callers == For::Services, OF_SERVICES))
             .chain(given(is_change, OF_CHANGES))
             .chain(&self.refusals)
             .chain(OF_ALL)

@@ -50,6 +50,7 @@ pub struct Front {
     /// Of the times on the pages.
     pub time_zone: TimeZone,
     pub auth: ServiceClient,
+    pub billing: ServiceClient,
     /// Whether short messages are sent, so that a number can be confirmed.
     pub has_sms: bool,
     /// Signs the hidden field of forms.

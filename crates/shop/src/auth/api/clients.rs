@@ -23,7 +23,7 @@ impl Wanted {
     /// The role that is asked for. A misspelt parameter must not pass for a
     /// question without a role.
     fn role(query: Result<Query<Wanted>, QueryRejection>) -> Result<Option<Role>, Refusal> {
-        let misspelt = |_| Refusal::Fields(vec![("query".to_owned(), Fault::Unknown)]);
+        let misspelt = |_| Refusal::Fields(vec![("/query".to_owned(), Fault::Unknown)]);
         let Query(Wanted { role }) = query.map_err(misspelt)?;
         role.map(|name| Role::parse(&name).ok_or(Refusal::NoRole)).transpose()
     }
@@ -32,7 +32,7 @@ impl Wanted {
 /// `GET /auth`
 pub async fn check(query: Result<Query<Wanted>, QueryRejection>, asked: Asked) -> Response {
     let outcome = match Wanted::role(query) {
-        Ok(role) => asked.auth.authorise(asked.session().as_ref(), role).await,
+        Ok(role) => asked.service.authorise(asked.session().as_ref(), role).await,
         Err(refusal) => Err(refusal),
     };
     asked.personal(outcome.map(|(client, profile)| ClientData::of(&client, &profile)))
@@ -40,14 +40,14 @@ pub async fn check(query: Result<Query<Wanted>, QueryRejection>, asked: Asked) -
 
 /// `GET /me`
 pub async fn own_data(asked: Asked) -> Response {
-    let outcome = asked.auth.authorise(asked.session().as_ref(), None).await;
+    let outcome = asked.service.authorise(asked.session().as_ref(), None).await;
     asked.personal(outcome.map(|(client, profile)| OwnData::of(&client, &profile)))
 }
 
 /// `PATCH /me`
 pub async fn correct(mut asked: Asked) -> Response {
     let outcome = match asked.change(Correction::read).await {
-        Ok(correction) => asked.auth.correct(correction, &asked.visit()).await,
+        Ok(correction) => asked.service.correct(correction, &asked.visit()).await,
         Err(refusal) => Err(refusal),
     };
     asked.personal(outcome.map(|(client, profile)| OwnData::of(&client, &profile)))
@@ -56,7 +56,7 @@ pub async fn correct(mut asked: Asked) -> Response {
 /// `POST /password`
 pub async fn change_password(mut asked: Asked) -> Response {
     let outcome = match asked.change(PasswordChange::read).await {
-        Ok(change) => asked.auth.change_password(change, &asked.visit()).await,
+        Ok(change) => asked.service.change_password(change, &asked.visit()).await,
         Err(refusal) => Err(refusal),
     };
     asked.opened(outcome)
@@ -66,7 +66,7 @@ pub async fn change_password(mut asked: Asked) -> Response {
 pub async fn send_verification(asked: Asked) -> Response {
     let language = asked.language();
     let outcome = match asked.same_site() {
-        Ok(()) => asked.auth.ask_verification(asked.session().as_ref(), language).await,
+        Ok(()) => asked.service.ask_verification(asked.session().as_ref(), language).await,
         Err(refusal) => Err(refusal),
     };
     asked.done(outcome)
@@ -75,7 +75,7 @@ pub async fn send_verification(asked: Asked) -> Response {
 /// `POST /verify/phone`
 pub async fn verify_phone(mut asked: Asked) -> Response {
     let outcome = match asked.change(read_code).await {
-        Ok(code) => asked.auth.verify_phone(asked.session().as_ref(), &code).await,
+        Ok(code) => asked.service.verify_phone(asked.session().as_ref(), &code).await,
         Err(refusal) => Err(refusal),
     };
     asked.done(outcome)
@@ -85,7 +85,7 @@ pub async fn verify_phone(mut asked: Asked) -> Response {
 pub async fn send_phone_code(asked: Asked) -> Response {
     let language = asked.language();
     let outcome = match asked.same_site() {
-        Ok(()) => asked.auth.ask_phone_code(language, &asked.visit()).await,
+        Ok(()) => asked.service.ask_phone_code(language, &asked.visit()).await,
         Err(refusal) => Err(refusal),
     };
     asked.done(outcome)
@@ -93,14 +93,14 @@ pub async fn send_phone_code(asked: Asked) -> Response {
 
 /// `GET /me/sessions`
 pub async fn sessions(asked: Asked) -> Response {
-    let outcome = asked.auth.sessions(asked.session().as_ref()).await;
+    let outcome = asked.service.sessions(asked.session().as_ref()).await;
     asked.personal(outcome.map(|items| Sessions { items }))
 }
 
 /// `DELETE /me/sessions/{id}`
 pub async fn end_session(Path(id): Path<String>, asked: Asked) -> Response {
     let outcome = match (asked.same_site(), id.parse()) {
-        (Ok(()), Ok(id)) => asked.auth.end_session(asked.session().as_ref(), id).await,
+        (Ok(()), Ok(id)) => asked.service.end_session(asked.session().as_ref(), id).await,
         (Ok(()), Err(_)) => Err(Refusal::NotFound),
         (Err(refusal), _) => Err(refusal),
     };

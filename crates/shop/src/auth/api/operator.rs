@@ -10,7 +10,7 @@ use crate::auth::client::Role;
 
 /// `GET /staff`
 pub async fn staff(asked: Asked) -> Response {
-    let outcome = asked.auth.staff().await;
+    let outcome = asked.service.staff().await;
     asked.personal(outcome.map(|items| Staff { items, next_cursor: None }))
 }
 
@@ -26,7 +26,7 @@ pub async fn take_role(Path((username, role)): Path<(String, String)>, asked: As
 
 async fn set_role(username: &str, role: &str, is_given: bool, asked: Asked) -> Response {
     let outcome = match Role::parse(role) {
-        Some(role) => asked.auth.set_role(username, role, is_given).await,
+        Some(role) => asked.service.set_role(username, role, is_given).await,
         None => Err(Refusal::NotFound),
     };
     asked.personal(outcome)

@@ -10,7 +10,7 @@ use crate::auth::sign_in::Credentials;
 /// `POST /login`
 pub async fn login(mut asked: Asked) -> Response {
     let outcome = match asked.change(Credentials::read).await {
-        Ok(credentials) => asked.auth.log_in(credentials, &asked.visit()).await,
+        Ok(credentials) => asked.service.log_in(credentials, &asked.visit()).await,
         Err(refusal) => Err(refusal),
     };
     asked.opened(outcome)
@@ -20,7 +20,7 @@ pub async fn login(mut asked: Asked) -> Response {
 pub async fn register(mut asked: Asked) -> Response {
     let language = asked.language();
     let outcome = match asked.change(|form| Registration::read(form, language)).await {
-        Ok(registration) => asked.auth.register(registration, &asked.visit()).await,
+        Ok(registration) => asked.service.register(registration, &asked.visit()).await,
         Err(refusal) => Err(refusal),
     };
     asked.opened(outcome)
@@ -29,7 +29,7 @@ pub async fn register(mut asked: Asked) -> Response {
 /// `GET /logout`, `POST /logout`
 pub async fn logout(asked: Asked) -> Response {
     let outcome = match (asked.same_site(), asked.session()) {
-        (Ok(()), Some(session)) => asked.auth.log_out(&session).await,
+        (Ok(()), Some(session)) => asked.service.log_out(&session).await,
         (outcome, _) => outcome,
     };
     asked.closed(outcome)
@@ -38,7 +38,7 @@ pub async fn logout(asked: Asked) -> Response {
 /// `POST /verify`
 pub async fn verify(mut asked: Asked) -> Response {
     let outcome = match asked.change(read_token).await {
-        Ok(token) => asked.auth.verify(&token).await,
+        Ok(token) => asked.service.verify(&token).await,
         Err(refusal) => Err(refusal),
     };
     asked.done(outcome)
@@ -48,7 +48,7 @@ pub async fn verify(mut asked: Asked) -> Response {
 pub async fn ask_reset(mut asked: Asked) -> Response {
     let language = asked.language();
     let outcome = match asked.change(Forgotten::read).await {
-        Ok(forgotten) => asked.auth.ask_reset(forgotten, language, &asked.visit()).await,
+        Ok(forgotten) => asked.service.ask_reset(forgotten, language, &asked.visit()).await,
         Err(refusal) => Err(refusal),
     };
     asked.done(outcome)
@@ -57,7 +57,7 @@ pub async fn ask_reset(mut asked: Asked) -> Response {
 /// `POST /reset/confirm`
 pub async fn reset(mut asked: Asked) -> Response {
     let outcome = match asked.change(NewPassword::read).await {
-        Ok(new) => asked.auth.reset(new, &asked.visit()).await,
+        Ok(new) => asked.service.reset(new, &asked.visit()).await,
         Err(refusal) => Err(refusal),
     };
     asked.opened(outcome)

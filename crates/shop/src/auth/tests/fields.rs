@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::auth::contract::contract;
-use crate::contract::{Field, MemberKind, Operation, Shape};
+use crate::contract::trial::{fits, wrong_values};
+use crate::contract::{Field, Operation, Shape};
 use crate::form::BODY_BYTES_MAX;
 
 /// A value that the field takes.
@@ -13,52 +14,13 @@ fn good(field: &Field, client: &str) -> Value {
         ("username", _) => json!(client),
         (_, Shape::Email) => json!("anna@example.org"),
         (_, Shape::Phone) => json!("+7 999 000-00-00"),
-        (_, Shape::Text(_) | Shape::Username(_) | Shape::Password) => json!("Анна"),
+        _ => json!("Анна"),
     }
 }
 
 fn body(operation: &Operation, client: &str) -> Value {
     let fields = operation.body.unwrap_or_default().iter();
     fields.map(|field| (field.name.to_owned(), good(field, client))).collect()
-}
-
-/// A text that is too long, in the form of the field otherwise.
-fn too_long(shape: Shape) -> (String, String) {
-    let most = match shape {
-        Shape::Text(most) | Shape::Username(most) => most,
-        Shape::Email => 254,
-        Shape::Phone => 40,
-        Shape::Password => 128,
-    };
-    let text = match shape {
-        Shape::Email => format!("{}@example.org", "a".repeat(most)),
-        Shape::Phone => "7".repeat(most + 1),
-        Shape::Text(_) | Shape::Username(_) | Shape::Password => "a".repeat(most + 1),
-    };
-    (text, format!("Не больше {most} символов"))
-}
-
-/// The ways in which a field can be wrong: the value, and what is said of it.
-fn faults(field: &Field) -> Vec<(&'static str, Value, String)> {
-    const NOT_TEXT: &str = "Нужна строка";
-    let mut all = vec![
-        ("a number", json!(7), NOT_TEXT.to_owned()),
-        ("a list", json!(["Анна"]), NOT_TEXT.to_owned()),
-        ("an object", json!({"a": 1}), NOT_TEXT.to_owned()),
-        ("a switch", json!(true), NOT_TEXT.to_owned()),
-    ];
-    let (text, said) = too_long(field.shape);
-    all.push(("too long", json!(text), said));
-    if field.is_required {
-        all.push(("empty", json!(""), "Заполните это поле".into()));
-        all.push(("null", Value::Null, "Заполните это поле".into()));
-    }
-    if field.shape != Shape::Password {
-        let said = "Уберите невидимые символы и переводы строк".to_owned();
-        all.push(("a control character", json!("a\u{7}b"), said.clone()));
-        all.push(("a direction mark", json!("a\u{202e}b"), said));
-    }
-    all
 }
 
 /// What is wrong with a field, in the answer to a request.
@@ -85,7 +47,7 @@ async fn every_wrong_field_is_refused_with_its_name_and_what_to_do() {
         let good = body(&operation, "someone");
         for field in fields {
             let name = field.name;
-            for (what, value, expected) in faults(field) {
+            for (what, value, expected) in wrong_values(field) {
                 let mut wrong = good.clone();
                 wrong[name] = value;
                 let said = said_of(&mut browser, &operation, wrong.to_string(), name).await;
@@ -170,29 +132,8 @@ async fn the_bodies_of_answers_have_the_members_of_the_contract() {
         let kind = if operation.body.is_some() { "application/json" } else { "" };
         let reply = browser.send(method, operation.path, kind, bytes.into()).await;
         assert_eq!(reply.status, operation.answer.status, "{}: {}", operation.id, reply.body);
-        let described = contract.bodies.iter().find(|body| body.name == name).expect("a body");
-        let mut open = vec![(described, reply.body)];
-        while let Some((described, value)) = open.pop() {
-            let names: Vec<&str> = described.members.iter().map(|member| member.name).collect();
-            let object = value.as_object().expect("an object");
-            assert!(object.keys().all(|key| names.contains(&key.as_str())), "{name}: {value}");
-            for member in described.members {
-                let value = &object[member.name];
-                let fits = match member.kind {
-                    MemberKind::Text | MemberKind::Time => value.is_string(),
-                    MemberKind::TextOrNull => value.is_string() || value.is_null(),
-                    MemberKind::Switch => value.is_boolean(),
-                    MemberKind::ListOf(_) => value.is_array(),
-                };
-                assert!(fits, "{name}: {}: {value}", member.name);
-                if let MemberKind::ListOf(inner) = member.kind {
-                    let inner = contract.bodies.iter().find(|body| body.name == inner);
-                    let items = value.as_array().expect("a list").iter().cloned();
-                    open.extend(items.map(|item| (inner.expect("a body"), item)));
-                }
-            }
-            checked += 1;
-        }
+        fits(&contract, name, &reply.body);
+        checked += 1;
     }
     assert!(checked >= 6, "{checked} bodies");
 }

@@ -1,9 +1,13 @@
-//! `tillgate shop staff add|list|remove`, `tillgate shop openapi`.
+//! `tillgate shop`: its staff, its money, its state.
+
+mod doctor;
+mod ledger;
 
 use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use serde_json::Value;
 
+use self::ledger::{Ledger, Wallet};
 use super::table::{self, Column};
 use super::{print_json, text_at};
 use crate::cli::client::ServerOptions;
@@ -14,6 +18,14 @@ pub enum Command {
     /// The shop's staff: clients with roles
     #[command(subcommand)]
     Staff(Staff),
+    /// Clients' wallets
+    #[command(subcommand)]
+    Wallet(Wallet),
+    /// The books
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// Check on a running shop what must always be true; exit 1 if it is not
+    Doctor(ServerOptions),
     /// Print the OpenAPI 3.1 document of the shop's services
     Openapi,
 }
@@ -60,6 +72,9 @@ pub async fn run(command: Command) -> Result<(), Failed> {
         Command::Staff(Staff::Add(change)) => set(&change, Method::PUT).await,
         Command::Staff(Staff::Remove(change)) => set(&change, Method::DELETE).await,
         Command::Staff(Staff::List(server)) => list(&server).await,
+        Command::Wallet(Wallet::Credit(credit)) => ledger::credit(&credit).await,
+        Command::Ledger(Ledger::Verify(server)) => ledger::verify(&server).await,
+        Command::Doctor(server) => doctor::run(&server).await,
         Command::Openapi => {
             say(tillgate_shop::openapi::text().trim_end());
             Ok(())

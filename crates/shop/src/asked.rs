@@ -1,0 +1,156 @@
+//! A request to a service, with what its handlers need of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use tillgate_identity::origin::Sender;
+use tillgate_kernel::{Language, Timestamp};
+use tillgate_web::body::read_body;
+use tillgate_web::server::Peer;
+
+use crate::assertion::{Assertion, Assertions, HEADER};
+use crate::form::{BODY_BYTES_MAX, Form};
+use crate::service_client::{CalledBy, Caller};
+use crate::{Refusal, cookie};
+
+/// A service that answers requests.
+pub trait Served: Send + Sync + 'static {
+    /// The name by which other services call it.
+    const NAME: &'static str;
+
+    /// The shop's address as browsers write it.
+    fn public_url(&self) -> &str;
+
+    /// Reads what services in other processes assert.
+    fn assertions(&self) -> &Assertions;
+
+    fn now(&self) -> Timestamp;
+}
+
+/// A request to a service.
+pub struct Asked<S> {
+    pub service: Arc<S>,
+    pub headers: HeaderMap,
+    peer: Option<Peer>,
+    called_by: Option<CalledBy>,
+    body: Body,
+}
+
+impl<S: Served> FromRequest<Arc<S>> for Asked<S> {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, service: &Arc<S>) -> Result<Self, Self::Rejection> {
+        let (head, body) = request.into_parts();
+        let peer = head.extensions.get::<Peer>().copied();
+        let called_by = head.extensions.get::<CalledBy>().copied();
+        Ok(Asked { service: Arc::clone(service), headers: head.headers, peer, called_by, body })
+    }
+}
+
+impl<S: Served> Asked<S> {
+    /// The language that the caller asks for; English if none is supported.
+    pub fn language(&self) -> Language {
+        let accept = self.text(header::ACCEPT_LANGUAGE.as_str());
+        accept.and_then(Language::accepted).unwrap_or(Language::En)
+    }
+
+    /// What a service in another process asserts.
+    fn asserted(&self) -> Option<Assertion> {
+        let text = self.text(HEADER)?;
+        let asserted = self.service.assertions().read(text, S::NAME, self.service.now());
+        if asserted.is_none() {
+            tracing::warn!(
+                "a service's assertion is not accepted: the services have different keys in \
+                 [shop], or their clocks differ by more than a minute"
+            );
+        }
+        asserted
+    }
+
+    /// The service that calls, if it is one.
+    pub fn calling_service(&self) -> Option<String> {
+        match self.called_by {
+            Some(CalledBy(service)) => Some(service.to_owned()),
+            None => self.asserted().map(|asserted| asserted.service),
+        }
+    }
+
+    /// The person whose request it is, to ask another service about.
+    pub fn person(&self) -> Caller {
+        Caller::of(&self.headers, self.peer)
+    }
+
+    /// The address of the connection; of the person's, if another service calls
+    /// on somebody's behalf.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.asserted() {
+            Some(asserted) => asserted.address,
+            None => self.peer.and_then(|Peer(peer)| peer),
+        }
+    }
+
+    /// Refuses a change that another site's page has sent.
+    pub fn same_site(&self) -> Result<(), Refusal> {
+        let sender =
+            Sender { fetch_site: self.text("sec-fetch-site"), origin: self.text("origin") };
+        let is_other = sender.is_another_site(self.service.public_url());
+        if is_other { Err(Refusal::CrossSite) } else { Ok(()) }
+    }
+
+    /// Reads the fields of a change.
+    pub async fn change<T>(
+        &mut self,
+        read: impl FnOnce(Form) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        self.same_site()?;
+        read(self.form().await?)
+    }
+
+    async fn form(&mut self) -> Result<Form, Refusal> {
+        let kind = self.text(header::CONTENT_TYPE.as_str());
+        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(Refusal::NotJsonType);
+        }
+        let body = std::mem::replace(&mut self.body, Body::empty());
+        let (body, is_whole) = read_body(body).await.map_err(|_| Refusal::BrokenOff)?;
+        if !is_whole || body.len() > BODY_BYTES_MAX {
+            return Err(Refusal::TooLarge(BODY_BYTES_MAX));
+        }
+        Form::of_json(&body).map_err(Refusal::Body)
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        cookie::find(&self.headers, name)
+    }
+
+    /// The answer to what gives nothing back.
+    pub fn done(&self, outcome: Result<(), Refusal>) -> Response {
+        match outcome {
+            Ok(()) => StatusCode::NO_CONTENT.into_response(),
+            Err(refusal) => refusal.into_response_in(self.language()),
+        }
+    }
+
+    /// An answer with personal data, which nobody may keep.
+    pub fn personal(&self, outcome: Result<impl Serialize, Refusal>) -> Response {
+        match outcome {
+            Ok(data) => {
+                let mut response = axum::Json(data).into_response();
+                let kept = HeaderValue::from_static("no-store");
+                response.headers_mut().insert(header::CACHE_CONTROL, kept);
+                response
+            }
+            Err(refusal) => refusal.into_response_in(self.language()),
+        }
+    }
+}

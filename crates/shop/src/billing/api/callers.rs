@@ -1,0 +1,80 @@
+//! Who calls the service.
+
+use tillgate_kernel::Timestamp;
+
+use crate::Refusal;
+use crate::asked::Served;
+use crate::assertion::Assertions;
+use crate::billing::Billing;
+use crate::username::ClientNumber;
+
+/// A request to the service.
+pub type Asked = crate::asked::Asked<Billing>;
+
+impl Served for Billing {
+    const NAME: &'static str = "billing";
+
+    fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    fn assertions(&self) -> &Assertions {
+        &self.assertions
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// The pages pass on what people ask: the person's session decides.
+const PAGES: &str = "front";
+
+/// Who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Service,
+    Client(ClientNumber),
+}
+
+impl Who {
+    /// Whether the account of a client may be shown.
+    ///
+    /// # Errors
+    /// When it is another client's: that is no other than none at all.
+    pub fn may_see(self, client: ClientNumber) -> Result<(), Refusal> {
+        let is_allowed = match self {
+            Who::Service => true,
+            Who::Client(own) => own == client,
+        };
+        if is_allowed { Ok(()) } else { Err(Refusal::NotFound) }
+    }
+}
+
+impl Asked {
+    /// Who calls.
+    ///
+    /// # Errors
+    /// When it is nobody.
+    pub async fn who(&mut self) -> Result<Who, Refusal> {
+        match self.calling_service() {
+            Some(service) if service != PAGES => Ok(Who::Service),
+            Some(_) | None => {
+                let person = self.person();
+                let username = self.service.sessions.client(&person).await?;
+                Ok(Who::Client(ClientNumber::of(&username)))
+            }
+        }
+    }
+
+    /// Lets only other services pass.
+    ///
+    /// # Errors
+    /// When the caller is a person.
+    pub async fn only_services(&mut self) -> Result<(), Refusal> {
+        match self.who().await? {
+            Who::Service => Ok(()),
+            Who::Client(_) => Err(Refusal::ForServices),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Money that the shop keeps for its clients: wallets and gift cards, on a
+//! double-entry ledger. Balances are counters with floors, and a transfer is a
+//! document that never changes; both are written in one commit.
+//!
+//! - [`ledger`] is the books, pure: accounts, verbs, and what each verb moves;
+//! - [`transfer`] is the document of a movement, [`account`] that of a wallet
+//!   or a card; [`card_code`] is what a card is activated by;
+//! - [`post`] carries out a verb, [`credit`] the operator's;
+//! - [`tokens`] shows and opens accounts, [`statement`] lists what has moved;
+//! - [`audit`] is what the books are checked by on a live shop, and [`books`]
+//!   checks them;
+//! - [`take`] opens a wallet for each client who registers;
+//! - [`contract`] describes the HTTP contract, and [`api`] serves it.
+
+pub mod account;
+pub mod api;
+pub mod audit;
+pub mod books;
+pub mod card_code;
+pub mod contract;
+pub mod credit;
+pub mod ledger;
+pub mod post;
+pub mod statement;
+#[cfg(test)]
+mod stored;
+pub mod take;
+#[cfg(test)]
+mod tests;
+pub mod tokens;
+pub mod transfer;
+
+use tillgate_kernel::Clock;
+use tillgate_store::Store;
+
+use crate::assertion::Assertions;
+use crate::seal::MasterKeys;
+use crate::sessions::Sessions;
+
+/// The service.
+#[derive(Debug)]
+pub struct Billing {
+    pub store: Store,
+    pub clock: Clock,
+    pub keys: MasterKeys,
+    /// Reads what services in other processes assert.
+    pub assertions: Assertions,
+    /// Whose session a request has.
+    pub sessions: Sessions,
+    /// The shop's address as browsers write it.
+    pub public_url: String,
+}

@@ -1,0 +1,111 @@
+//! For tests: the ways in which a field of a request can be wrong, and whether an
+//! answer is what the contract says.
+
+use serde_json::{Value, json};
+use tillgate_identity::password;
+use tillgate_kernel::Language;
+
+use super::document::characters_max;
+use super::{Contract, Field, MemberKind, Shape};
+use crate::form::{EMAIL_CHARACTERS_MAX, Fault};
+
+const LANGUAGE: Language = Language::Ru;
+
+/// A text that is too long, in the form of the field otherwise.
+fn too_long(shape: Shape, most: usize) -> String {
+    match shape {
+        Shape::Email => format!("{}@example.org", "a".repeat(EMAIL_CHARACTERS_MAX)),
+        Shape::Phone => "7".repeat(most + 1),
+        _ => "a".repeat(most + 1),
+    }
+}
+
+const fn is_text(shape: Shape) -> bool {
+    !matches!(shape, Shape::Whole(..) | Shape::Amount | Shape::Object(_) | Shape::Objects(..))
+}
+
+/// The values that a field does not take: what is tried, the value, and what is
+/// said of it in Russian.
+pub fn wrong_values(field: &Field) -> Vec<(&'static str, Value, String)> {
+    let shape = field.shape;
+    let said = |fault: Fault| fault.text(LANGUAGE);
+    let not_of_type = match shape {
+        Shape::Whole(least, most) => Fault::NotWhole(least, most),
+        Shape::Amount => Fault::NotAnAmount,
+        Shape::Object(_) | Shape::Objects(..) => Fault::NotObjects,
+        _ => Fault::NotText,
+    };
+    let mut all = vec![
+        ("a list of texts", json!(["Анна"]), said(not_of_type)),
+        ("a switch", json!(true), said(not_of_type)),
+    ];
+    if !matches!(shape, Shape::Object(_)) {
+        all.push(("an object", json!({"a": 1}), said(not_of_type)));
+    }
+    if field.is_required {
+        all.push(("null", Value::Null, said(Fault::Missing)));
+    }
+    if is_text(shape) {
+        all.push(("a number", json!(7), said(Fault::NotText)));
+        if field.is_required {
+            all.push(("empty", json!(""), said(Fault::Missing)));
+        }
+    } else {
+        all.push(("a text", json!("7"), said(not_of_type)));
+    }
+    if is_text(shape) && !matches!(shape, Shape::Password) {
+        all.push(("a control character", json!("a\u{7}b"), said(Fault::HasControlCharacters)));
+        all.push(("a direction mark", json!("a\u{202e}b"), said(Fault::HasControlCharacters)));
+    }
+    if let Some(most) = characters_max(shape) {
+        all.push(("too long", json!(too_long(shape, most)), said(Fault::TooLong(most))));
+    }
+    match shape {
+        Shape::Password => debug_assert!(characters_max(shape) == Some(password::CHARACTERS_MAX)),
+        Shape::Choice(words) => all.push(("another", json!("x"), said(Fault::NotAChoice(words)))),
+        Shape::Id(_) => all.push(("a space", json!("a b"), said(Fault::NotAnId))),
+        Shape::Order => all.push(("eleven digits", json!("48299301175"), said(Fault::NotAnOrder))),
+        Shape::Whole(least, most) => {
+            for (what, value) in [("a fraction", json!(1.5)), ("below zero", json!(-1))] {
+                all.push((what, value, said(Fault::NotWhole(least, most))));
+            }
+            all.push(("too large", json!(most + 1), said(Fault::NotWhole(least, most))));
+        }
+        Shape::Amount => {
+            all.push(("three decimals", json!(1.005), said(Fault::NotAnAmount)));
+            for (what, value) in [("nothing", json!(0)), ("below zero", json!(-10)), ("too much", json!(1_000_000_000))] {
+                all.push((what, value, said(Fault::AmountOutOfRange)));
+            }
+        }
+        Shape::Objects(_, most) => {
+            all.push(("none", json!([]), said(Fault::WrongCount(most))));
+            all.push(("too many", json!(vec![json!({}); most + 1]), said(Fault::WrongCount(most))));
+        }
+        Shape::Text(_) | Shape::Username(_) | Shape::Email | Shape::Phone | Shape::Object(_) => {}
+    }
+    all
+}
+
+/// Fails unless an answer has exactly the members of the body with this name.
+pub fn fits(contract: &Contract, name: &str, answer: &Value) {
+    let body = contract.bodies.iter().find(|body| body.name == name).expect("a body");
+    let object = answer.as_object().expect("an object");
+    let is_named = |key: &String| body.members.iter().any(|member| member.name == key);
+    assert!(object.keys().all(is_named), "{name}: {answer}");
+    for member in body.members {
+        let value = &object[member.name];
+        let is_right = match member.kind {
+            MemberKind::Text | MemberKind::Time => value.is_string(),
+            MemberKind::TextOrNull => value.is_string() || value.is_null(),
+            MemberKind::Switch => value.is_boolean(),
+            MemberKind::Whole | MemberKind::Amount => value.is_number(),
+            MemberKind::AmountOrNull => value.is_number() || value.is_null(),
+            MemberKind::ListOf(inner) => {
+                let items = value.as_array().expect("a list");
+                items.iter().for_each(|item| fits(contract, inner, item));
+                true
+            }
+        };
+        assert!(is_right, "{name}: {}: {value}", member.name);
+    }
+}
