@@ -341,8 +341,7 @@ fn every_route_is_in_the_table() {
         let routes = routes_in(source);
         assert_eq!(routes, listed(lines));
         let described = contract.operations.into_iter();
-        let described =
-            described.map(|one| (one.method.to_owned(), one.path.to_owned())).collect();
+        let described = described.map(|one| (one.method.to_owned(), one.path.to_owned())).collect();
         assert_eq!(routes, described, "the contract describes every route");
     }
     assert_eq!(routes_in(include_str!("front/mod.rs")), listed(FRONT));

@@ -524,7 +524,9 @@ mod tests {
             let amount = form.amount("sum");
             form.whole(amount).map(Money::kopecks).map_err(|faults| faults[0].1)
         };
-        for (text, kopecks) in [("10", 1000), ("0.29", 29), ("1.5", 150), ("100000000.00", 10_000_000_000)] {
+        for (text, kopecks) in
+            [("10", 1000), ("0.29", 29), ("1.5", 150), ("100000000.00", 10_000_000_000)]
+        {
             assert_eq!(amount(text), Ok(kopecks), "{text}");
         }
         for (text, fault) in [

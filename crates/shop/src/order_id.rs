@@ -16,7 +16,8 @@ impl OrderId {
     /// The number in a text.
     #[must_use]
     pub fn parse(text: &str) -> Option<OrderId> {
-        let is_number = text.len() == ORDER_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number =
+            text.len() == ORDER_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
         if is_number { text.parse().ok().map(OrderId) } else { None }
     }
 }
@@ -36,7 +37,9 @@ mod tests {
         for text in ["482993011752", "000000000007"] {
             assert_eq!(OrderId::parse(text).map(|id| id.to_string()).as_deref(), Some(text));
         }
-        for text in ["", "7", "4829930117521", "48299301175x", "+48299301175", "４８２９９３０１１７５２"] {
+        for text in
+            ["", "7", "4829930117521", "48299301175x", "+48299301175", "４８２９９３０１１７５２"]
+        {
             assert_eq!(OrderId::parse(text), None, "{text}");
         }
     }

@@ -99,10 +99,9 @@ impl Stage {
                 "Это пополнение кошелька: деньги уже на нём",
                 "This is a top-up: its money is in the wallet",
             ),
-            Stage::NotOwed => (
-                "По этому заказу столько не возвращают",
-                "Nobody is owed so much for this order",
-            ),
+            Stage::NotOwed => {
+                ("По этому заказу столько не возвращают", "Nobody is owed so much for this order")
+            }
         };
         (format!("{ru}. Ничего не изменено"), format!("{en}. Nothing was changed"))
     }

@@ -170,8 +170,7 @@ impl ServiceClient {
         let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
         match self {
             ServiceClient::Here { routes, caller: called_by } => {
-                let mut request =
-                    Request::builder().method(method).uri(path).extension(*called_by);
+                let mut request = Request::builder().method(method).uri(path).extension(*called_by);
                 if let Some(peer) = &caller.peer {
                     request = request.extension(*peer);
                 }

@@ -32,13 +32,8 @@ pub const KINDS: [Kind; 9] = [
     Transfer::KIND,
 ];
 
-pub const LANES: [Lane; 5] = [
-    Service::Auth.lane(),
-    Service::Billing.lane(),
-    Service::Notification.lane(),
-    MAIL,
-    SMS,
-];
+pub const LANES: [Lane; 5] =
+    [Service::Auth.lane(), Service::Billing.lane(), Service::Notification.lane(), MAIL, SMS];
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tillgate_identity::{OneTimeCode, PasswordHash};
 use tillgate_kernel::document::{self, Keyed};
-use tillgate_kernel::{
-    DocKey, Document, Kind, Language, ListName, Private, Timestamp, Unreadable,
-};
+use tillgate_kernel::{DocKey, Document, Kind, Language, ListName, Private, Timestamp, Unreadable};
 use tillgate_store::Batch;
 
 use crate::bus::{Envelope, Format, Service, message_id};

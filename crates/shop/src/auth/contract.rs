@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 
-use crate::username::USERNAME_CHARACTERS_MAX;
 use super::phone::CODE_CHARACTERS_MAX;
 use super::register::{CONSENT_CHARACTERS_MAX, NAME_CHARACTERS_MAX};
 use super::reset::TOKEN_CHARACTERS_MAX;
@@ -12,6 +11,7 @@ use crate::contract::{
     Answer, Body, Contract, Field, For, Member, MemberKind, Operation, Parameter, Place, Shape,
 };
 use crate::form::Fault;
+use crate::username::USERNAME_CHARACTERS_MAX;
 
 /// The contract of the service.
 #[must_use]
@@ -78,8 +78,12 @@ const ROLE: &[Parameter] = &[Parameter {
     about: "A role that the client must have: `picker`, `courier` or `operator`",
 }];
 
-const SESSION_ID: &[Parameter] =
-    &[Parameter { name: "id", place: Place::Path, is_required: true, about: "The session's id in the list" }];
+const SESSION_ID: &[Parameter] = &[Parameter {
+    name: "id",
+    place: Place::Path,
+    is_required: true,
+    about: "The session's id in the list",
+}];
 
 const CLIENT: Answer = Answer { status: StatusCode::OK, body: Some("Client"), about: "The client" };
 const OPENED: Answer = Answer {

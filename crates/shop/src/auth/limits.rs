@@ -17,9 +17,9 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Versioned};
 
 use super::Auth;
-use crate::username::ClientNumber;
 use super::login_name::Typed;
 use crate::Refusal;
+use crate::username::ClientNumber;
 
 /// Wrong passwords for one account, or from one device that is known for it.
 pub const OF_ACCOUNT: FailureLimit = FailureLimit {

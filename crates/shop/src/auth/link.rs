@@ -16,8 +16,8 @@ use tillgate_store::{Batch, CommitError, Versioned};
 
 use super::Auth;
 use super::client::Client;
-use crate::username::ClientNumber;
 use crate::Refusal;
+use crate::username::ClientNumber;
 
 /// What a link is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

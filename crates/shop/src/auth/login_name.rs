@@ -14,8 +14,8 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, CommitError, Unavailable, Versioned};
 
 use super::Auth;
-use crate::username::{ClientNumber, Username};
 use crate::Refusal;
+use crate::username::{ClientNumber, Username};
 
 /// What somebody types to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]

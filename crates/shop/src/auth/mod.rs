@@ -39,10 +39,10 @@ use tillgate_kernel::Clock;
 use tillgate_kernel::chance::random_bytes;
 use tillgate_store::Store;
 
-use crate::username::ClientNumber;
 use self::hashing::Hasher;
 use crate::assertion::Assertions;
 use crate::seal::MasterKeys;
+use crate::username::ClientNumber;
 
 /// How many bytes identify a device.
 const DEVICE_BYTES: usize = 16;

@@ -9,10 +9,7 @@ use tillgate_store::{Batch, Scan, Unavailable};
 
 use super::Auth;
 use super::client::{Client, Profile};
-use crate::username::ClientNumber;
-use super::limits::{
-    CORRECTIONS, Counted, LETTERS, LETTERS_OF_NETWORK, Limit, OF_ACCOUNT,
-};
+use super::limits::{CORRECTIONS, Counted, LETTERS, LETTERS_OF_NETWORK, Limit, OF_ACCOUNT};
 use super::register::{NAME_CHARACTERS_MAX, own_texts};
 use super::session::Session;
 use super::sign_in::{Opened, Visit};
@@ -20,6 +17,7 @@ use crate::Refusal;
 use crate::bus::Service;
 use crate::form::{Fault, Form};
 use crate::formats::{AccountLetter, Letter};
+use crate::username::ClientNumber;
 
 /// The most sessions that one answer lists.
 const SESSIONS_MAX: usize = 100;

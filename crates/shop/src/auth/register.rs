@@ -10,13 +10,13 @@ use tillgate_store::{Batch, Versioned};
 
 use super::Auth;
 use super::client::{Client, Consent, Profile};
-use crate::username::{ClientNumber, Username};
 use super::limits::{Counted, Limit, REGISTRATIONS};
 use super::sign_in::{Opened, Visit};
 use super::task::Task;
 use crate::Refusal;
 use crate::bus::Service;
 use crate::form::{Fault, Form};
+use crate::username::{ClientNumber, Username};
 
 /// How many characters a name has.
 pub(super) const NAME_CHARACTERS_MAX: usize = 100;

@@ -5,8 +5,8 @@ use tillgate_identity::{SessionTimes, Token};
 use tillgate_kernel::document;
 use tillgate_kernel::{DocKey, Document, Fingerprint, Kind, ListName, Partition, Unreadable};
 
-use crate::username::ClientNumber;
 use crate::seal::Sealed;
+use crate::username::ClientNumber;
 
 /// A session's document. Its key is a digest of the token in the cookie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

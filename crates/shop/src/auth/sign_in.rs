@@ -10,12 +10,12 @@ use tillgate_store::{Batch, Versioned};
 
 use super::Auth;
 use super::client::{Client, Profile, Role};
-use crate::username::ClientNumber;
 use super::limits::{Counted, Limit, OF_ACCOUNT, OF_NETWORK};
 use super::login_name::Typed;
 use super::session::Session;
 use crate::Refusal;
 use crate::form::Form;
+use crate::username::ClientNumber;
 
 /// How many characters the name in a log-in has: a username, an e-mail address
 /// or a telephone number.

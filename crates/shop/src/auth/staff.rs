@@ -9,8 +9,8 @@ use tillgate_store::{Batch, Scan, Unavailable};
 
 use super::Auth;
 use super::client::{Client, Role};
-use crate::username::{ClientNumber, Username};
 use crate::Refusal;
+use crate::username::{ClientNumber, Username};
 
 /// The most members of the staff that one answer lists.
 const STAFF_MAX: usize = 500;

@@ -5,12 +5,12 @@ use tillgate_identity::SessionTimes;
 use tillgate_kernel::{Document, Fingerprint, Language, Secret};
 
 use super::client::Client;
-use crate::username::ClientNumber;
 use super::limits::Attempts;
 use super::link::{Link, Purpose};
 use super::login_name::LoginName;
 use super::session::Session;
 use crate::seal::MasterKeys;
+use crate::username::ClientNumber;
 
 /// The key that sealed the fixtures.
 const KEY: [u8; 32] = [7; 32];

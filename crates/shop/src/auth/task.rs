@@ -12,13 +12,13 @@ use tillgate_store::unit::{Run, run};
 
 use super::Auth;
 use super::client::{Client, Profile};
-use crate::username::ClientNumber;
 use super::limits::{Counted, Limit, UNASKED_LETTERS};
 use super::link::Purpose;
 use super::login_name::{Claim, Typed, folded};
 use crate::Refusal;
 use crate::bus::{Consumer, Format, Incoming, NotTaken, Service};
 use crate::formats::{AccountLetter, Letter};
+use crate::username::ClientNumber;
 
 /// A message of the service to itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]

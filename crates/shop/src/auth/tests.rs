@@ -16,12 +16,12 @@ use tillgate_web::server::Peer;
 use tower_service::Service;
 
 use super::client::Client;
-use crate::username::{ClientNumber, Username};
 use super::{Auth, Settings, api};
 use crate::bus::inbox::Inbox;
 use crate::bus::{self, Consumer, Format, Incoming, NotTaken};
 use crate::formats::{AccountLetter, Contacts, Letter};
 use crate::seal::MasterKeys;
+use crate::username::{ClientNumber, Username};
 
 mod ends;
 mod fields;

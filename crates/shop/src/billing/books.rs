@@ -164,11 +164,11 @@ mod tests {
         // Read again.
         books.add(&transfer(2, &[("wallet:7", -200), ("order:000000000001", 200)]), &mut added);
         assert_eq!(books.size(), (2, 3));
-        let right = [balance("given", -500), balance("order:000000000001", 200), balance("wallet:7", 300)];
+        let right =
+            [balance("given", -500), balance("order:000000000001", 200), balance("wallet:7", 300)];
         assert_eq!(books.differing(&right), []);
         let wrong = [balance("given", -500), balance("wallet:7", 299), balance("wallet:8", 1)];
-        let names: Vec<String> =
-            books.differing(&wrong).iter().map(ToString::to_string).collect();
+        let names: Vec<String> = books.differing(&wrong).iter().map(ToString::to_string).collect();
         assert_eq!(names, ["wallet:7", "wallet:8", "order:000000000001"]);
         right.iter().for_each(|balance| books.judge(balance));
         assert_eq!(books.faults(), []);
@@ -190,7 +190,9 @@ mod tests {
         let mut added = Added::default();
         books.add(&transfer(2, &[("wallet:7", -200), ("order:000000000001", 200)]), &mut added);
         books.add(&transfer(3, &[("given", -100), ("wallet:7", 100)]), &mut added);
-        for (kopecks, fits) in [(300, true), (400, true), (500, true), (600, true), (299, false), (601, false)] {
+        for (kopecks, fits) in
+            [(300, true), (400, true), (500, true), (600, true), (299, false), (601, false)]
+        {
             assert_eq!(Books::fits(&balance("wallet:7", kopecks), 500, &added), fits, "{kopecks}");
         }
         assert!(Books::fits(&balance("wallet:9", 5), 5, &added));

@@ -30,7 +30,11 @@ const TOKEN: Shape = Shape::Whole(1, TokenId::MAX);
 
 const CHARGE: &[Field] = &[
     Field::required("operation", Shape::Choice(OPERATIONS), "What to do with the payment"),
-    Field::required("paymentId", Shape::Id(ID_CHARACTERS_MAX), "The payment, as its caller names it"),
+    Field::required(
+        "paymentId",
+        Shape::Id(ID_CHARACTERS_MAX),
+        "The payment, as its caller names it",
+    ),
     Field::optional("orderId", Shape::Order, "The order; for HOLD and RECEIVE"),
     Field::optional("username", USERNAME, "Whose payment it is; for HOLD, TOP_UP and RECEIVE"),
     Field::optional("tokenId", TOKEN, "The wallet or the card; for HOLD and TOP_UP"),
@@ -150,7 +154,11 @@ const BODIES: &[Body] = &[
     Body {
         name: "OrderedCards",
         about: "The gift cards of an order",
-        members: &[member("cards", MemberKind::ListOf("OrderedCard"), "In the order of the request")],
+        members: &[member(
+            "cards",
+            MemberKind::ListOf("OrderedCard"),
+            "In the order of the request",
+        )],
     },
     Body {
         name: "OrderedCard",

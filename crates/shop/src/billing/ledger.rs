@@ -188,15 +188,39 @@ pub enum Means {
 /// A verb with all that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Instruction {
-    TopUp { to: AccountName, system: String, amount: Money },
-    Credit { to: AccountName, amount: Money },
-    Hold { from: AccountName, order: OrderId, amount: Money },
-    Receive { system: String, order: OrderId, amount: Money },
-    Confirm { amount: Money },
-    Short { amount: Money },
+    TopUp {
+        to: AccountName,
+        system: String,
+        amount: Money,
+    },
+    Credit {
+        to: AccountName,
+        amount: Money,
+    },
+    Hold {
+        from: AccountName,
+        order: OrderId,
+        amount: Money,
+    },
+    Receive {
+        system: String,
+        order: OrderId,
+        amount: Money,
+    },
+    Confirm {
+        amount: Money,
+    },
+    Short {
+        amount: Money,
+    },
     /// The whole, if it says no sum.
-    Reverse { amount: Option<Money> },
-    Repaid { refund: String, amount: Money },
+    Reverse {
+        amount: Option<Money>,
+    },
+    Repaid {
+        refund: String,
+        amount: Money,
+    },
 }
 
 impl Instruction {

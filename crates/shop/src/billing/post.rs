@@ -244,8 +244,7 @@ impl Billing {
             batch.assert_version(Transfer::key_in(partition, *verb, None), Expect::Absent);
         }
         let transfer = payment.transfer(posting, legs, now);
-        let key =
-            Transfer::key_in(partition, instruction.verb(), transfer.refund.as_deref());
+        let key = Transfer::key_in(partition, instruction.verb(), transfer.refund.as_deref());
         batch.put(key, Expect::Absent, &transfer, now);
         batch
     }

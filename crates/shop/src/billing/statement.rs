@@ -107,7 +107,8 @@ impl Billing {
         let Question { client, token, cursor, limit } = question;
         let account = self.store.read::<Account>(Account::key_of(token)).await?;
         let account = account.map(Versioned::into_document);
-        let account = account.filter(|account| account.id == token && account.owner == Some(client));
+        let account =
+            account.filter(|account| account.id == token && account.owner == Some(client));
         let account = account.ok_or(Refusal::NotFound)?;
         let name = account.name();
         let scan = Scan::Lists {

@@ -160,4 +160,3 @@ fn hold(payment: &str, wallet: TokenId, amount: &str) -> Value {
 fn sum(amount: &str) -> Value {
     serde_json::from_str(amount).expect("a number")
 }
-

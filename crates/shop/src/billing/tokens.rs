@@ -130,12 +130,7 @@ impl Billing {
         tokens.map(|(account, balance)| self.shown(account, balance, language)).collect()
     }
 
-    fn shown(
-        &self,
-        account: &Account,
-        kopecks: i64,
-        language: Language,
-    ) -> Result<Token, Refusal> {
+    fn shown(&self, account: &Account, kopecks: i64, language: Language) -> Result<Token, Refusal> {
         let (token_type, description) = match (&account.kind, language) {
             (AccountKind::Wallet, Language::Ru) => ("WALLET", "Кошелёк"),
             (AccountKind::Wallet, Language::En) => ("WALLET", "Wallet"),
@@ -193,15 +188,8 @@ impl Billing {
                 }
                 let (now, place) = (self.clock.now(), (order, card.number));
                 let random = random_bytes();
-                let account = Account::card(
-                    id,
-                    place,
-                    card.nominal,
-                    &card.grantee,
-                    now,
-                    &self.keys,
-                    random,
-                );
+                let account =
+                    Account::card(id, place, card.nominal, &card.grantee, now, &self.keys, random);
                 let mut batch = Batch::new();
                 Versioned::new(account.clone(), now).stage_at(Account::key_of(id), &mut batch);
                 Ok(Run::Commit(batch, account))

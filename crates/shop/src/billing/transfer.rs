@@ -117,7 +117,13 @@ impl Transfer {
         self.has(verb, *amount, &means, order)
     }
 
-    fn has(&self, verb: Verb, amount: Money, means: &Option<Means>, order: Option<OrderId>) -> bool {
+    fn has(
+        &self,
+        verb: Verb,
+        amount: Money,
+        means: &Option<Means>,
+        order: Option<OrderId>,
+    ) -> bool {
         (self.verb, self.amount, self.order) == (verb, amount, order) && self.means == *means
     }
 
@@ -160,9 +166,10 @@ impl Document for Transfer {
     }
 
     fn lists(&self) -> Vec<ListName> {
-        let of_clients = self.legs.iter().map(|leg| &leg.account).filter(|account| {
-            matches!(account, AccountName::Wallet(_) | AccountName::GiftCard(_))
-        });
+        let of_clients =
+            self.legs.iter().map(|leg| &leg.account).filter(|account| {
+                matches!(account, AccountName::Wallet(_) | AccountName::GiftCard(_))
+            });
         of_clients.map(Transfer::list_of).chain([Transfer::all()]).collect()
     }
 

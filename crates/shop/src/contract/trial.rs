@@ -73,7 +73,11 @@ pub fn wrong_values(field: &Field) -> Vec<(&'static str, Value, String)> {
         }
         Shape::Amount => {
             all.push(("three decimals", json!(1.005), said(Fault::NotAnAmount)));
-            for (what, value) in [("nothing", json!(0)), ("below zero", json!(-10)), ("too much", json!(1_000_000_000))] {
+            for (what, value) in [
+                ("nothing", json!(0)),
+                ("below zero", json!(-10)),
+                ("too much", json!(1_000_000_000)),
+            ] {
                 all.push((what, value, said(Fault::AmountOutOfRange)));
             }
         }

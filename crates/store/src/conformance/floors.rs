@@ -94,6 +94,27 @@ pub(super) async fn a_duplicate_of_a_batch_with_a_floor_conflicts_with_it(store:
     assert_eq!(store.balances(&[counter("milk")]).await, Ok(vec![0]));
 }
 
+/// The same at the same moment, in all processes.
+pub(super) async fn copies_at_once_conflict_and_are_not_short(store: Stage) {
+    for round in 0..10 {
+        store.commit(add(&[("milk", 1)])).await.expect("committed");
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..12 {
+            let mut batch = add(&[("milk", -1)]);
+            batch.put(key(round), Expect::Absent, &note("hold"), at(1));
+            batch.floor(not_below_zero("milk"));
+            let store = store.process(number);
+            tasks.spawn(async move { store.commit(batch).await });
+        }
+        let outcomes = tasks.join_all().await;
+        let is_conflict =
+            |outcome: &&Result<(), CommitError>| **outcome == Err(CommitError::Conflict);
+        let conflicts = outcomes.iter().filter(is_conflict).count();
+        let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        assert_eq!((done, conflicts), (1, 11), "{outcomes:?}");
+    }
+}
+
 pub(super) async fn a_batch_that_does_not_lower_a_sum_is_never_refused(store: Stage) {
     store.commit(add(&[("milk", -50)])).await.expect("facts have no floor");
     let floored = |amount| {

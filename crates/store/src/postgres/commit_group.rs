@@ -298,7 +298,22 @@ async fn attempt(
         }
         BatchOutcome::Known(group.admit(batch.clone().stamped(now)))
     };
-    let fates = batches.iter().map(&mut admit).collect();
+    let mut fates: Vec<BatchOutcome> = batches.iter().map(&mut admit).collect();
+    let is_short =
+        |fate: &BatchOutcome| matches!(fate, BatchOutcome::Known(Err(CommitError::Short { .. })));
+    let short = || batches.iter().zip(&fates).filter(|(_, fate)| is_short(fate));
+    let absent: Vec<Partition> =
+        short().flat_map(|(batch, _)| partitions(batch)).filter(|one| group.lacks(*one)).collect();
+    if !absent.is_empty() {
+        // What has used up a sum may be the very thing that the batch wants to
+        // write. It was committed before the locks of the sum were got.
+        let appeared = Group::appeared(connected, &absent).await?;
+        for (batch, fate) in batches.iter().zip(&mut fates).filter(|(_, fate)| is_short(fate)) {
+            if partitions(batch).any(|partition| appeared.contains(&partition)) {
+                *fate = BatchOutcome::Known(Err(CommitError::Conflict));
+            }
+        }
+    }
     let missing = Box::pin(group.into_rows().write(connected)).await?;
     if !missing.is_empty() {
         return Err(GroupFailure::Again(missing));

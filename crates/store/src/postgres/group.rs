@@ -144,10 +144,8 @@ impl Group {
             }
         }
         if !not_seen.is_empty() {
-            let not_seen: Vec<i64> = not_seen.into_iter().collect();
-            let text = "SELECT partition FROM tillgate.pages WHERE partition = ANY($1)";
-            let there = connected.ask(text, &[&not_seen]).await?;
-            group.locked.extend(there.iter().map(|row| unsigned(row.get(0))));
+            let not_seen: Vec<Partition> = not_seen.into_iter().map(unsigned).collect();
+            group.locked = Group::appeared(connected, &not_seen).await?;
         }
         let settled =
             || batches.iter().flat_map(|batch| &batch.settled).map(|(ticket, _)| ticket.id);
@@ -209,6 +207,22 @@ impl Group {
         // were got.
         self.balances = columns.balances(connected).await?;
         Ok(())
+    }
+
+    /// Whether nothing was stored in a partition when the group was read.
+    pub fn lacks(&self, partition: Partition) -> bool {
+        !self.pages.get(&partition).is_some_and(|kept| kept.is_stored)
+    }
+
+    /// Which of these partitions have something by now.
+    pub async fn appeared(
+        connected: &Connected,
+        partitions: &[Partition],
+    ) -> Result<HashSet<Partition>, Failed> {
+        let numbers: Vec<i64> = partitions.iter().copied().map(signed).collect();
+        let text = "SELECT partition FROM tillgate.pages WHERE partition = ANY($1)";
+        let rows = connected.ask(text, &[&numbers]).await?;
+        Ok(rows.iter().map(|row| unsigned(row.get(0))).collect())
     }
 
     /// Whether another transaction has locked a page that the batch touches.

@@ -19,9 +19,9 @@ pub async fn run(options: &ServerOptions) -> Result<(), Failed> {
     let findings = [books(&server).await?, messages(&server).await?];
     let wrong = findings.iter().map(|finding| finding.faults.len()).sum::<usize>();
     if options.json {
-        let shown = findings.iter().map(|Finding { about, faults }| {
-            json!({"about": about, "faults": faults})
-        });
+        let shown = findings
+            .iter()
+            .map(|Finding { about, faults }| json!({"about": about, "faults": faults}));
         print_json(&Value::Array(shown.collect()));
     } else {
         for Finding { about, faults } in &findings {
@@ -47,7 +47,8 @@ async fn messages(server: &Server) -> Result<Finding, Failed> {
     let mut faults = Vec::new();
     for lane in lanes().filter(|lane| is_of_the_shop(*lane)) {
         let name = lane.to_string();
-        let query = [("lane", Some(name.as_str())), ("state", Some("dead")), ("limit", Some("100"))];
+        let query =
+            [("lane", Some(name.as_str())), ("state", Some("dead")), ("limit", Some("100"))];
         let dead = server.get("/outbox", &query).await?;
         let count = dead["items"].as_array().map_or(0, Vec::len);
         if count > 0 {

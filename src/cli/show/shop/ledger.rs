@@ -56,7 +56,10 @@ pub async fn credit(credit: &Credit) -> Result<(), Failed> {
     let headers = [("idempotency-key", key.as_str())];
     let given = server.connect().await?.ask(Method::POST, &path, &[], body, &headers).await;
     let given = given.map_err(|failed| Failed {
-        text: format!("{}. To repeat the command, add --key {key}: it gives the money once", failed.text),
+        text: format!(
+            "{}. To repeat the command, add --key {key}: it gives the money once",
+            failed.text
+        ),
         ..failed
     })?;
     if server.json {
@@ -140,8 +143,7 @@ async fn look_again(
         let page: Balances = parsed(answer)?;
         balances.extend(page.items);
     }
-    let before: Vec<i128> =
-        balances.iter().map(|balance| books.sum_of(&balance.account)).collect();
+    let before: Vec<i128> = balances.iter().map(|balance| books.sum_of(&balance.account)).collect();
     let mut added = Added::default();
     let since = books.read_again_from().map(|since| since.to_string());
     read_transfers(server, books, since.as_deref(), &mut added).await?;
@@ -171,15 +173,16 @@ async fn read_transfers(
 }
 
 fn parsed<T: DeserializeOwned>(answer: Value) -> Result<T, Failed> {
-    serde_json::from_value(answer)
-        .map_err(|why| Failed::because(format!("the answer of the server is not understood: {why}")))
+    serde_json::from_value(answer).map_err(|why| {
+        Failed::because(format!("the answer of the server is not understood: {why}"))
+    })
 }
 
 pub fn worded(fault: &Fault) -> String {
     match fault {
-        Fault::Unbalanced { id, kopecks } => format!(
-            "transfer {id}: its accounts get {kopecks} kopecks together, and not 0"
-        ),
+        Fault::Unbalanced { id, kopecks } => {
+            format!("transfer {id}: its accounts get {kopecks} kopecks together, and not 0")
+        }
         Fault::BelowZero { account, kopecks } => {
             format!("{account}: holds {}, below zero", Money::from_kopecks(*kopecks))
         }

@@ -28,7 +28,10 @@ async fn cards_of_an_order_are_made_once_and_hold_nothing() {
     assert_eq!(world.post("/token/create", &two).await, (status, body.clone()));
     for other in [card(1, 2001, "b@example.org"), card(1, 2000, "x@example.org")] {
         let (status, body) = world.post("/token/create", &order(&json!([other]))).await;
-        assert_eq!((status, &body["type"]), (StatusCode::CONFLICT, &json!("urn:tillgate:problem:id-reused")));
+        assert_eq!(
+            (status, &body["type"]),
+            (StatusCode::CONFLICT, &json!("urn:tillgate:problem:id-reused"))
+        );
     }
     // A card that is nobody's pays for nothing.
     world.wallet("anna", 0).await;

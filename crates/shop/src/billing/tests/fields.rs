@@ -53,7 +53,8 @@ async fn every_wrong_field_is_refused_with_its_name_and_what_to_do() {
                 tried += 1;
             }
             let text = good.to_string();
-            let twice = format!("{},\"{}\":{}}}", &text[..text.len() - 1], field.name, good[field.name]);
+            let twice =
+                format!("{},\"{}\":{}}}", &text[..text.len() - 1], field.name, good[field.name]);
             let said = said_of(&world, operation.path, &twice, &pointer).await;
             assert_eq!(said, "Поле указано дважды", "{}: {}", operation.id, field.name);
         }
@@ -91,13 +92,16 @@ async fn each_operation_names_the_fields_that_it_needs() {
             .collect();
         assert_eq!(named, needed, "{operation}");
         assert_eq!(status.as_u16(), if needed.is_empty() { 200 } else { 400 });
-        for (field, takers) in [("paymentSystem", ["TOP_UP", "RECEIVE"]), ("refundId", ["REPAID"; 2])] {
+        for (field, takers) in
+            [("paymentSystem", ["TOP_UP", "RECEIVE"]), ("refundId", ["REPAID"; 2])]
+        {
             let mut with = bare.clone();
             with[field] = json!("x");
             let (_, answer) = world.charge(&with).await;
             let errors = answer["errors"].as_array().cloned().unwrap_or_default();
             let is_unknown = errors.iter().any(|error| {
-                error["pointer"] == format!("/{field}").as_str() && error["detail"] != missing.as_str()
+                error["pointer"] == format!("/{field}").as_str()
+                    && error["detail"] != missing.as_str()
             });
             assert_eq!(is_unknown, !takers.contains(&operation), "{operation}: {field}");
         }

@@ -37,7 +37,9 @@ async fn a_wallet_pays_the_order_is_agreed_on_and_a_part_and_the_rest_go_back() 
     assert_eq!(balance_of(&world.charge(&verb("SHORT", "p1", "100")).await), "541.2");
     let reverse = json!({"operation": "REVERSE", "paymentId": "p1"});
     assert_eq!(balance_of(&world.charge(&reverse).await), "2000.0");
-    for (account, kopecks) in [(order.as_str(), 0), ("sales", 0), (&purse, 200_000), ("given", -200_000)] {
+    for (account, kopecks) in
+        [(order.as_str(), 0), ("sales", 0), (&purse, 200_000), ("given", -200_000)]
+    {
         assert_eq!(world.holds(account).await, kopecks, "{account}");
     }
     world.is_right().await;
@@ -142,9 +144,11 @@ async fn nobody_pays_from_anothers_wallet_or_changes_anothers_payment() {
         assert_eq!(status, StatusCode::NOT_FOUND, "{what}");
     }
     assert_eq!(world.charge(&hold("p1", anna, "10")).await.0, StatusCode::OK);
-    for (field, value) in
-        [("username", json!("boris")), ("tokenId", json!(boris)), ("orderId", json!("000000000001"))]
-    {
+    for (field, value) in [
+        ("username", json!("boris")),
+        ("tokenId", json!(boris)),
+        ("orderId", json!("000000000001")),
+    ] {
         let mut other = verb("CONFIRM", "p1", "10");
         other[field] = value.clone();
         assert_eq!(refused(&world.charge(&other).await), "id-reused", "{field}");
@@ -255,7 +259,8 @@ async fn a_client_who_registers_gets_a_wallet() {
     let tokens = body["tokens"].as_array().expect("tokens");
     assert_eq!(tokens.len(), 1);
     assert_eq!(tokens[0]["id"], json!(TokenId::of_wallet(client("anna"), 0)));
-    let shown = (&tokens[0]["tokenType"], &tokens[0]["description"], tokens[0]["balance"].to_string());
+    let shown =
+        (&tokens[0]["tokenType"], &tokens[0]["description"], tokens[0]["balance"].to_string());
     assert_eq!(shown, (&json!("WALLET"), &json!("Кошелёк"), "0.0".into()));
     assert_eq!(world.send("/token/get?username=boris", None).await.0, StatusCode::NOT_FOUND);
 }
