@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::request::language_of;
 use crate::texts::Language;
 use crate::texts::PaymentPage;
-use crate::texts::{buyer_words, money};
+use crate::texts::buyer_words;
 
 const SCRIPT: &str = include_str!("../../assets/embed.js");
 
@@ -66,7 +66,7 @@ pub async fn status(
                     | PaymentPage::Closing
             )
         })
-        .map(|sum| format!("{} {}", buyer_words(language).pay, money(language, sum)));
+        .map(|sum| format!("{} {}", buyer_words(language).pay, sum.shown(language)));
     let (shop, _) = found.as_ref().map(Found::shop).unwrap_or_default();
     let code = if found.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
     let fixed = [

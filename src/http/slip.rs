@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::request::language_of;
 use crate::texts::Language;
 use crate::texts::PaymentPage;
-use crate::texts::{buyer_words, money};
+use crate::texts::buyer_words;
 use crate::views::buyers_address;
 
 /// The least width of the code as an image, in pixels. The image is vector
@@ -85,7 +85,7 @@ pub async fn slip(
         title: buyer_words(language).slip_title,
         text: buyer_words(language).slip_text,
         order: format!("{} {}", buyer_words(language).order, found.external_id),
-        sum: found.checkout.sum_to_pay().map_or_else(String::new, |sum| money(language, sum)),
+        sum: found.checkout.sum_to_pay().map_or_else(String::new, |sum| sum.shown(language)),
         // SVG inside a page must not have an XML declaration.
         code: drawn.split_once("?>").map_or(drawn.clone(), |(_, elements)| elements.to_owned()),
         label: buyer_words(language).code_label,

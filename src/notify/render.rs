@@ -9,7 +9,7 @@ use crate::orders::{
     Announcement, Content, Difference, Position, PositionChange, State, Unread, Window,
 };
 use crate::outbox::MessageId;
-use crate::texts::{Language, PickerWords, money, picker_words};
+use crate::texts::{Language, PickerWords, picker_words};
 
 /// The order that a message is about.
 #[derive(Debug, Clone, Copy)]
@@ -184,7 +184,7 @@ impl Words {
         let count = content.positions.len();
         let mut text = format!("{}: {count}", self.of().lines);
         if let Some(total) = content.sums.discount_total.or(content.sums.total) {
-            let _ = write!(text, " · {} {}", self.of().total, money(self.0, total));
+            let _ = write!(text, " · {} {}", self.of().total, total.shown(self.0));
         }
         text
     }

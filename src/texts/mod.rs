@@ -7,7 +7,6 @@
 
 mod en;
 mod message;
-mod money;
 mod page;
 mod phrases;
 mod ru;
@@ -15,7 +14,6 @@ mod words;
 
 pub use crate::kernel::Language;
 pub use message::{MessageSubject, PaymentCall};
-pub use money::money;
 pub use page::{PageWords, PaymentPage};
 pub use phrases::{BuyerWords, PickerWords, buyer_words, picker_words};
 use words::Signed;

@@ -1,5 +1,5 @@
-//! The laws of the ledger, on every engine: what is spent is there, what is done
-//! twice is done once, and all accounts together are zero.
+//! The laws of the ledger, on every engine: what is spent is there, what is
+//! done twice is done once, and all accounts together are zero.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,11 +15,12 @@ use tillgate::store::{CounterChange, CounterKey, Store};
 use tillgate_shop::Refusal;
 use tillgate_shop::assertion::Assertions;
 use tillgate_shop::billing::Billing;
-use tillgate_shop::billing::account::TokenId;
+use tillgate_shop::billing::account_name::AccountName;
 use tillgate_shop::billing::books::{Added, Books};
 use tillgate_shop::billing::credit::Credit;
-use tillgate_shop::billing::ledger::{AccountName, Verb};
 use tillgate_shop::billing::post::Charge;
+use tillgate_shop::billing::token_id::TokenId;
+use tillgate_shop::billing::verb::Verb;
 use tillgate_shop::form::Form;
 use tillgate_shop::order_id::OrderId;
 use tillgate_shop::seal::MasterKeys;
@@ -390,7 +391,7 @@ async fn random_programs_agree_with_a_model(services: Vec<Arc<Billing>>, steps: 
     let shared = wallet(&first, "shared", 5_000).await;
     let mut dice = Dice(7);
     let (mut done, mut round) = (0, 0_u64);
-    // Payments are numbered anew in each part, so that there is always a new one.
+    // Each part has other payments, so that there is always a new one.
     while done < steps {
         let mut actors = Vec::new();
         for number in 0..AT_ONCE {

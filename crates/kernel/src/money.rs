@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::currency::Currency;
 use super::decimal::{self, DecimalError};
+use super::language::Language;
 
 /// An amount in a currency, stored as whole minor units in an `i64` (up to 92
 /// quadrillion roubles).
@@ -44,6 +45,29 @@ impl Money {
     #[must_use]
     pub const fn currency(self) -> Currency {
         self.currency
+    }
+
+    /// The amount as people write it: `1 558,80 ₽` or `₽1,558.80`.
+    #[must_use]
+    pub fn shown(self, language: Language) -> String {
+        let plain = self.to_string();
+        let (sign, plain) =
+            plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
+        let (roubles, kopecks) = plain.split_once('.').unwrap_or((plain, "00"));
+        let mut grouped = String::new();
+        for (place, digit) in roubles.chars().enumerate() {
+            if place > 0 && (roubles.len() - place).is_multiple_of(3) {
+                grouped.push(match language {
+                    Language::Ru => '\u{a0}',
+                    Language::En => ',',
+                });
+            }
+            grouped.push(digit);
+        }
+        match language {
+            Language::Ru => format!("{sign}{grouped},{kopecks}\u{a0}₽"),
+            Language::En => format!("{sign}₽{grouped}.{kopecks}"),
+        }
     }
 }
 
@@ -138,6 +162,16 @@ mod tests {
         fn no_text_makes_the_reader_panic(text in "\\PC{0,50}") {
             let _ = text.parse::<Money>();
         }
+    }
+
+    #[test]
+    fn people_read_groups_of_three_digits() {
+        let shown = |kopecks, language| Money::from_kopecks(kopecks).shown(language);
+        assert_eq!(shown(0, Language::Ru), "0,00\u{a0}₽");
+        assert_eq!(shown(155_880, Language::Ru), "1\u{a0}558,80\u{a0}₽");
+        assert_eq!(shown(-12_345_678_901, Language::Ru), "-123\u{a0}456\u{a0}789,01\u{a0}₽");
+        assert_eq!(shown(100_000, Language::En), "₽1,000.00");
+        assert_eq!(shown(99_999, Language::En), "₽999.99");
     }
 
     #[test]

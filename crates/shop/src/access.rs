@@ -124,6 +124,8 @@ const FRONT: &[Line] = &[
     ("POST", "/login", Sent::Form("username=x1&password=wrong"), [403, 403, 403, 403, 403, 403]),
     ("POST", "/logout", Sent::Form("form_token=forged"), [303, 303, 303, 303, 303, 303]),
     ("GET", "/account", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
+    ("GET", "/account/wallet", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
+    ("GET", "/account/wallet?cursor=x", Sent::Nothing, [303, 404, 404, 404, 404, 303]),
     ("POST", "/account/sessions", Sent::Form("id=x"), [303, 303, 303, 303, 303, 303]),
     ("POST", "/account/verify", Sent::Form("form_token=forged"), [303, 303, 303, 303, 303, 303]),
     ("POST", "/account/phone", Sent::Form("code=1"), [303; 6]),

@@ -13,8 +13,8 @@
 //! - [`contract`] describes what a service takes and answers, and [`openapi`]
 //!   is the document of all of them;
 //! - [`asked`] is a request, [`form`] reads its fields and reports all faults;
-//! - [`username`], [`order_id`] and [`roubles`] are how clients, orders and sums
-//!   are written;
+//! - [`username`], [`order_id`] and [`roubles`] are how clients, orders and
+//!   sums are written;
 //! - [`service_client`] calls another service, with an [`assertion`] of who
 //!   calls; [`sessions`] asks whose session a request has;
 //! - [`stored`] lists what is stored, and [`sweeper`] deletes what is past its

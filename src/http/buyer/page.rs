@@ -8,7 +8,6 @@ use super::Found;
 use crate::flows::Services;
 use crate::http::problem::Problem;
 use crate::payments::{Checkout, Payment, PaymentPhase};
-use crate::texts::money;
 use crate::texts::{Language, PageWords, PaymentPage, buyer_words};
 
 #[derive(Template)]
@@ -137,7 +136,7 @@ pub(in crate::http) fn page(
         order: found.map_or_else(String::new, |found| {
             format!("{} {}", buyer_words(language).order, found.external_id)
         }),
-        sum: sum.map_or_else(String::new, |sum| money(language, sum)),
+        sum: sum.map_or_else(String::new, |sum| sum.shown(language)),
         go,
         asks,
         back,

@@ -1,77 +1,14 @@
 //! The document of a wallet or a gift card. Its balance is a counter.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
-use tillgate_kernel::{
-    DocKey, Document, Fingerprint, Kind, ListName, Money, Partition, Private, Subject, Timestamp,
-    Unreadable,
-};
+use tillgate_kernel::{DocKey, Document, Kind, ListName, Money, Private, Timestamp, Unreadable};
 
-use super::ledger::AccountName;
+use super::account_name::AccountName;
+use super::token_id::TokenId;
 use crate::order_id::OrderId;
 use crate::seal::{DataKey, MasterKeys, Place, Sealed, Unsealable, WrappedKey};
 use crate::username::ClientNumber;
-
-/// Everything about an account itself is in the partition of its number.
-const TOKENS: Subject = Subject::new(2);
-
-/// The number of a wallet or a card: at most 53 bits, so that every reader of
-/// JSON keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TokenId(u64);
-
-impl TokenId {
-    pub const MAX: u64 = (1 << 53) - 1;
-
-    /// The number, if it has no more than 53 bits.
-    #[must_use]
-    pub const fn new(number: u64) -> Option<TokenId> {
-        if number > 0 && number <= TokenId::MAX { Some(TokenId(number)) } else { None }
-    }
-
-    /// The number in a text.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<TokenId> {
-        text.parse().ok().and_then(TokenId::new)
-    }
-
-    fn of(parts: &[&[u8]]) -> TokenId {
-        let digest = Fingerprint::of(parts).get() as u64;
-        TokenId((digest & TokenId::MAX).max(1))
-    }
-
-    /// The number of a client's wallet. Another thing may have the number: then
-    /// the wallet has that of the next `attempt`.
-    #[must_use]
-    pub fn of_wallet(client: ClientNumber, attempt: u8) -> TokenId {
-        TokenId::of(&[b"wallet", &client.bytes(), &[attempt]])
-    }
-
-    /// The number of a card of an order.
-    #[must_use]
-    pub fn of_card(order: OrderId, card: u64, attempt: u8) -> TokenId {
-        TokenId::of(&[b"card", order.to_string().as_bytes(), &card.to_be_bytes(), &[attempt]])
-    }
-
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    #[must_use]
-    pub const fn partition(self) -> Partition {
-        Partition::of(TOKENS, self.0)
-    }
-}
-
-impl fmt::Display for TokenId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
 
 /// What an account is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +35,15 @@ pub struct Grantee {
     pub first_name: Option<Private>,
     pub last_name: Option<Private>,
     pub email: Private,
+}
+
+/// A card to be made.
+#[derive(Debug, Clone)]
+pub struct NewCard {
+    pub order: OrderId,
+    pub number: u64,
+    pub nominal: Money,
+    pub grantee: Grantee,
 }
 
 /// An account's document.
@@ -130,15 +76,14 @@ impl Account {
     #[must_use]
     pub fn card(
         id: TokenId,
-        (order, number): (OrderId, u64),
-        nominal: Money,
-        grantee: &Grantee,
+        new: &NewCard,
         opened_at: Timestamp,
         keys: &MasterKeys,
         random: [u8; 32],
     ) -> Account {
         let (data_key, key) = keys.wrap(random, place(id, "key"));
-        let grantee = data_key.seal(grantee, place(id, "grantee"));
+        let grantee = data_key.seal(&new.grantee, place(id, "grantee"));
+        let NewCard { order, number, nominal, .. } = *new;
         let card = Card { order, number, nominal, grantee };
         Account { id, kind: AccountKind::GiftCard(card), owner: None, opened_at, key }
     }

@@ -6,9 +6,10 @@ use tillgate_kernel::{DocKey, Document, Fingerprint, Partition, Timestamp};
 use tillgate_store::{Cursor, Scan, Unavailable};
 
 use super::Billing;
-use super::ledger::{AccountName, Leg, Verb};
+use super::account_name::AccountName;
 use super::statement::id_of;
 use super::transfer::Transfer;
+use super::verb::{Leg, Verb};
 use crate::Refusal;
 
 /// How many transfers or balances one page has.

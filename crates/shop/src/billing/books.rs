@@ -1,5 +1,5 @@
 //! The books, added up from all transfers and compared with the balances. Pure:
-//! whoever checks a live shop reads both from it.
+//! a program that checks a live shop reads both from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use tillgate_kernel::time::earlier;
 use tillgate_kernel::{Fingerprint, Timestamp};
 
+use super::account_name::AccountName;
 use super::audit::{Audited, Balance};
-use super::ledger::AccountName;
 
 /// A transfer is in the list by the time at which it was made, and appears when
 /// it is committed: at most so much later. The end of the list is read again
@@ -87,8 +87,8 @@ impl Books {
         self.sums.get(account).copied().unwrap_or_default()
     }
 
-    /// The accounts whose balance, among `balances` of all accounts, is not what
-    /// the transfers give.
+    /// The accounts whose balance, among `balances` of all accounts, is not
+    /// what the transfers give.
     #[must_use]
     pub fn differing(&self, balances: &[Balance]) -> Vec<AccountName> {
         let known: BTreeMap<&AccountName, i64> =
@@ -101,8 +101,8 @@ impl Books {
     }
 
     /// Whether a balance fits, which was read after the books had the sum
-    /// `before` and before what was `added` since was read: any part of that may
-    /// be in it.
+    /// `before` and before what was `added` since was read: any part of that
+    /// may be in it.
     #[must_use]
     pub fn fits(balance: &Balance, before: i128, added: &Added) -> bool {
         let (lowest, highest) = added.0.get(&balance.account).copied().unwrap_or_default();
@@ -134,7 +134,7 @@ impl Books {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::billing::ledger::{Leg, Verb};
+    use crate::billing::verb::{Leg, Verb};
 
     fn transfer(second: u64, legs: &[(&str, i64)]) -> Audited {
         let at = tillgate_kernel::time::later(Timestamp::UNIX_EPOCH, Duration::from_secs(second));

@@ -1,7 +1,7 @@
 //! The code of a gift card: sixteen characters in fours. Fifteen of them are 75
 //! bits that are derived from the card's key, so that the code is stored
-//! nowhere; the last is a check of them, so that a slip of the pen is told
-//! without asking anybody.
+//! nowhere; the last is a check of them, so that a mistyped code is
+//! recognised without asking anybody.
 
 use std::fmt;
 

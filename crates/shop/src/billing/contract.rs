@@ -3,9 +3,9 @@
 use http::StatusCode;
 use tillgate_kernel::Money;
 
-use super::account::TokenId;
 use super::post::{ID_CHARACTERS_MAX, OPERATIONS, SYSTEM_CHARACTERS_MAX};
 use super::statement::{CURSOR_CHARACTERS_MAX, ENTRIES_MAX};
+use super::token_id::TokenId;
 use super::tokens::{CARD_NUMBER_MAX, CARDS_MAX, NAME_CHARACTERS_MAX};
 use crate::Refusal;
 use crate::contract::{
@@ -182,6 +182,13 @@ fn no_money() -> Refusal {
 }
 
 fn operations() -> Vec<Operation> {
+    let mut all = of_accounts();
+    all.extend(of_services());
+    all
+}
+
+/// What clients may ask about their own accounts, and services about all.
+fn of_accounts() -> Vec<Operation> {
     vec![
         Operation {
             method: "GET",
@@ -197,6 +204,24 @@ fn operations() -> Vec<Operation> {
         },
         Operation {
             method: "POST",
+            path: "/trxn/get",
+            id: "listEntries",
+            summary: "What has moved an account",
+            about: "It changes nothing.",
+            parameters: &[],
+            body: Some(QUESTION),
+            callers: For::Both,
+            answer: body("Statement", "A page of the account"),
+            refusals: vec![Refusal::NotFound],
+        },
+    ]
+}
+
+/// What only services may do.
+fn of_services() -> Vec<Operation> {
+    vec![
+        Operation {
+            method: "POST",
             path: "/token/charge",
             id: "charge",
             summary: "Move money",
@@ -204,9 +229,9 @@ fn operations() -> Vec<Operation> {
                     payment system has brought money for an order) or TOP_UP (for a wallet). \
                     CONFIRM earns it, SHORT gives a part back, REVERSE gives back all that is \
                     left; each of them is done once. REPAID records that a payment system has \
-                    paid back. A repeated request is answered as the first one; whatever is \
-                    refused has moved nothing. REVERSE of an unknown payment succeeds, and the \
-                    payment can bring nothing later.",
+                    paid back. A repeated request is answered as the first one; what is refused \
+                    has moved nothing. REVERSE of an unknown payment succeeds, and the payment can \
+                    bring nothing later.",
             parameters: &[],
             body: Some(CHARGE),
             callers: For::Services,
@@ -230,18 +255,6 @@ fn operations() -> Vec<Operation> {
             callers: For::Services,
             answer: body("OrderedCards", "The cards"),
             refusals: vec![Refusal::IdReused],
-        },
-        Operation {
-            method: "POST",
-            path: "/trxn/get",
-            id: "listEntries",
-            summary: "What has moved an account",
-            about: "It changes nothing.",
-            parameters: &[],
-            body: Some(QUESTION),
-            callers: For::Both,
-            answer: body("Statement", "A page of the account"),
-            refusals: vec![Refusal::NotFound],
         },
     ]
 }

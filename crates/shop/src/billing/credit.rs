@@ -4,11 +4,11 @@ use serde::Serialize;
 use tillgate_kernel::Money;
 
 use super::Billing;
-use super::ledger::Instruction;
 use super::post::Posting;
 use super::statement::{REASON_CHARACTERS_MAX, place_of_reason};
 use super::tokens::unsealable;
 use super::transfer::Issuer;
+use super::verb::Instruction;
 use crate::Refusal;
 use crate::form::Form;
 use crate::roubles::Roubles;

@@ -1,4 +1,4 @@
-//! The books, pure: accounts, verbs, and what each verb moves.
+//! The books, pure: what each verb moves, and when it may.
 //!
 //! An account is positive by what the shop owes, and negative by what it is
 //! owed. What a verb takes from one account it gives to another, so that all
@@ -13,238 +13,14 @@
 //!       └──────────────┴──────────┴──▶ REVERSE       TOP_UP, CREDIT: final
 //! ```
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
 use tillgate_kernel::Money;
-use tillgate_store::{CounterKey, Floor};
+use tillgate_store::Floor;
 
-use super::account::TokenId;
+use super::account_name::AccountName;
 use super::transfer::Transfer;
+use super::verb::{Instruction, Leg, Means, Verb};
 use crate::order_id::OrderId;
 use crate::refusal::Stage;
-
-/// The group of the counters that are the balances of accounts.
-const GROUP: &str = "ledger";
-
-/// An account of the books.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AccountName {
-    /// A client's wallet.
-    Wallet(TokenId),
-    /// A gift card.
-    GiftCard(TokenId),
-    /// What was paid for an order that is not agreed on yet.
-    Order(OrderId),
-    /// What goes back through a payment system for an order.
-    Owed(OrderId),
-    /// What the shop has earned.
-    Sales,
-    /// What the shop has given to clients.
-    Given,
-    /// What a payment system has taken in for the shop.
-    PaymentSystem(String),
-}
-
-impl AccountName {
-    /// The counter that is its balance.
-    #[must_use]
-    pub fn counter(&self) -> CounterKey {
-        CounterKey::internal(GROUP, self.to_string())
-    }
-
-    /// The group of all balances.
-    #[must_use]
-    pub fn group() -> String {
-        CounterKey::internal_group(GROUP)
-    }
-
-    /// Whether it may not be below zero.
-    #[must_use]
-    pub const fn has_floor(&self) -> bool {
-        match self {
-            AccountName::Wallet(_)
-            | AccountName::GiftCard(_)
-            | AccountName::Order(_)
-            | AccountName::Owed(_) => true,
-            AccountName::Sales | AccountName::Given | AccountName::PaymentSystem(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for AccountName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AccountName::Wallet(token) => write!(f, "wallet:{token}"),
-            AccountName::GiftCard(token) => write!(f, "card:{token}"),
-            AccountName::Order(order) => write!(f, "order:{order}"),
-            AccountName::Owed(order) => write!(f, "owed:{order}"),
-            AccountName::Sales => f.write_str("sales"),
-            AccountName::Given => f.write_str("given"),
-            AccountName::PaymentSystem(name) => write!(f, "gateway:{name}"),
-        }
-    }
-}
-
-/// The text is not the name of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the name of an account")]
-pub struct NotAnAccount;
-
-impl FromStr for AccountName {
-    type Err = NotAnAccount;
-
-    fn from_str(text: &str) -> Result<AccountName, NotAnAccount> {
-        let (kind, id) = text.split_once(':').unwrap_or((text, ""));
-        let token = || TokenId::parse(id).ok_or(NotAnAccount);
-        let order = || OrderId::parse(id).ok_or(NotAnAccount);
-        match (kind, id.is_empty()) {
-            ("wallet", _) => Ok(AccountName::Wallet(token()?)),
-            ("card", _) => Ok(AccountName::GiftCard(token()?)),
-            ("order", _) => Ok(AccountName::Order(order()?)),
-            ("owed", _) => Ok(AccountName::Owed(order()?)),
-            ("gateway", false) => Ok(AccountName::PaymentSystem(id.to_owned())),
-            ("sales", true) => Ok(AccountName::Sales),
-            ("given", true) => Ok(AccountName::Given),
-            _ => Err(NotAnAccount),
-        }
-    }
-}
-
-impl Serialize for AccountName {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for AccountName {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<AccountName, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// What can be done with a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Verb {
-    /// A payment system has brought money for a wallet.
-    TopUp,
-    /// The operator gives money to a wallet.
-    Credit,
-    /// A wallet or a card pays for an order.
-    Hold,
-    /// A payment system has brought money for an order.
-    Receive,
-    /// The order is agreed on: the money is earned.
-    Confirm,
-    /// Less was delivered: a part goes back.
-    Short,
-    /// All that is left goes back the way it came.
-    Reverse,
-    /// A payment system has paid back what was owed.
-    Repaid,
-}
-
-/// The verbs of the HTTP contract.
-pub const VERBS: [(Verb, &str); 7] = [
-    (Verb::Hold, "HOLD"),
-    (Verb::Confirm, "CONFIRM"),
-    (Verb::Reverse, "REVERSE"),
-    (Verb::TopUp, "TOP_UP"),
-    (Verb::Receive, "RECEIVE"),
-    (Verb::Repaid, "REPAID"),
-    (Verb::Short, "SHORT"),
-];
-
-/// The name of the operator's verb.
-const CREDIT: &str = "CREDIT";
-
-impl Verb {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        let known = VERBS.iter().find(|(verb, _)| *verb == self);
-        known.map_or(CREDIT, |(_, name)| name)
-    }
-
-    /// Whether a payment begins with it.
-    #[must_use]
-    pub const fn brings_money(self) -> bool {
-        matches!(self, Verb::TopUp | Verb::Credit | Verb::Hold | Verb::Receive)
-    }
-}
-
-/// Where the money of a payment comes from or goes to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Means {
-    /// A wallet or a card.
-    Account(AccountName),
-    /// A payment system, by its name.
-    PaymentSystem(String),
-}
-
-/// A verb with all that it needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Instruction {
-    TopUp {
-        to: AccountName,
-        system: String,
-        amount: Money,
-    },
-    Credit {
-        to: AccountName,
-        amount: Money,
-    },
-    Hold {
-        from: AccountName,
-        order: OrderId,
-        amount: Money,
-    },
-    Receive {
-        system: String,
-        order: OrderId,
-        amount: Money,
-    },
-    Confirm {
-        amount: Money,
-    },
-    Short {
-        amount: Money,
-    },
-    /// The whole, if it says no sum.
-    Reverse {
-        amount: Option<Money>,
-    },
-    Repaid {
-        refund: String,
-        amount: Money,
-    },
-}
-
-impl Instruction {
-    #[must_use]
-    pub const fn verb(&self) -> Verb {
-        match self {
-            Instruction::TopUp { .. } => Verb::TopUp,
-            Instruction::Credit { .. } => Verb::Credit,
-            Instruction::Hold { .. } => Verb::Hold,
-            Instruction::Receive { .. } => Verb::Receive,
-            Instruction::Confirm { .. } => Verb::Confirm,
-            Instruction::Short { .. } => Verb::Short,
-            Instruction::Reverse { .. } => Verb::Reverse,
-            Instruction::Repaid { .. } => Verb::Repaid,
-        }
-    }
-}
-
-/// A part of a transfer: what an account gets, in kopecks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leg {
-    pub account: AccountName,
-    pub kopecks: i64,
-}
 
 /// Moves a sum from one account to another.
 fn moved(from: AccountName, to: AccountName, amount: Money) -> [Leg; 2] {
@@ -356,7 +132,7 @@ impl Payment {
         }
     }
 
-    /// Whether the payment is to be reversed by another sum than it has brought.
+    /// Whether it is to be reversed by another sum than it has brought.
     fn is_other_sum(&self, instruction: &Instruction) -> bool {
         let brought = self.opening.as_ref().map(|opening| opening.amount);
         match instruction {

@@ -2,9 +2,11 @@
 //! double-entry ledger. Balances are counters with floors, and a transfer is a
 //! document that never changes; both are written in one commit.
 //!
-//! - [`ledger`] is the books, pure: accounts, verbs, and what each verb moves;
+//! - [`ledger`] is the books, pure: what each [`verb`] moves between accounts
+//!   ([`account_name`]), and when it may;
 //! - [`transfer`] is the document of a movement, [`account`] that of a wallet
-//!   or a card; [`card_code`] is what a card is activated by;
+//!   or a card with its number ([`token_id`]); [`card_code`] is what a card is
+//!   activated by;
 //! - [`post`] carries out a verb, [`credit`] the operator's;
 //! - [`tokens`] shows and opens accounts, [`statement`] lists what has moved;
 //! - [`audit`] is what the books are checked by on a live shop, and [`books`]
@@ -13,6 +15,7 @@
 //! - [`contract`] describes the HTTP contract, and [`api`] serves it.
 
 pub mod account;
+pub mod account_name;
 pub mod api;
 pub mod audit;
 pub mod books;
@@ -27,8 +30,10 @@ mod stored;
 pub mod take;
 #[cfg(test)]
 mod tests;
+pub mod token_id;
 pub mod tokens;
 pub mod transfer;
+pub mod verb;
 
 use tillgate_kernel::Clock;
 use tillgate_store::Store;

@@ -5,11 +5,12 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, CommitError, CounterChange, Expect, Unavailable, Versioned};
 
 use super::Billing;
-use super::account::{Account, AccountKind, TokenId};
-use super::ledger::{
-    AccountName, Decision, Instruction, Leg, Means, Payment, Refused, VERBS, Verb, floors,
-};
+use super::account::{Account, AccountKind};
+use super::account_name::AccountName;
+use super::ledger::{Decision, Payment, Refused, floors};
+use super::token_id::TokenId;
 use super::transfer::{Issuer, Transfer};
+use super::verb::{Instruction, Leg, Means, VERBS, Verb};
 use crate::Refusal;
 use crate::form::{Fault, Form};
 use crate::order_id::OrderId;

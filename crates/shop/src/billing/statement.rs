@@ -5,8 +5,9 @@ use tillgate_kernel::{Fingerprint, Timestamp};
 use tillgate_store::{Cursor, Scan, Unavailable, Versioned};
 
 use super::Billing;
-use super::account::{Account, TokenId};
+use super::account::Account;
 use super::post::read_client;
+use super::token_id::TokenId;
 use super::tokens::unsealable;
 use super::transfer::Transfer;
 use crate::Refusal;

@@ -5,7 +5,8 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Versioned};
 
 use super::Billing;
-use super::account::{Account, TokenId};
+use super::account::Account;
+use super::token_id::TokenId;
 use crate::Refusal;
 use crate::bus::{Consumer, Format, Incoming, NotTaken, Service, Unreadable};
 use crate::formats::Contacts;

@@ -7,11 +7,11 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Scan, Unavailable, Versioned};
 
 use super::Billing;
-use super::account::{Account, AccountKind, Grantee, TokenId};
+use super::account::{Account, AccountKind, Grantee, NewCard};
 use super::card_code::CardCode;
+use super::token_id::TokenId;
 use crate::Refusal;
 use crate::form::Form;
-use crate::order_id::OrderId;
 use crate::roubles::Roubles;
 use crate::username::ClientNumber;
 
@@ -54,15 +54,7 @@ pub struct OrderedCard {
 /// The cards of an order.
 #[derive(Debug, Clone)]
 pub struct Cards {
-    order: OrderId,
-    cards: Vec<CardOrder>,
-}
-
-#[derive(Debug, Clone)]
-struct CardOrder {
-    number: u64,
-    nominal: Money,
-    grantee: Grantee,
+    cards: Vec<NewCard>,
 }
 
 impl Cards {
@@ -73,21 +65,34 @@ impl Cards {
     pub fn read(mut form: Form) -> Result<Cards, Refusal> {
         let order = form.optional_order("orderId");
         form.need("orderId", order.is_some());
-        let cards = form.objects("cards", CARDS_MAX, CardOrder::read);
-        let read = order.zip(cards).map(|(order, cards)| Cards { order, cards });
+        let cards = form.objects("cards", CARDS_MAX, read_card);
+        let read = order.zip(cards).map(|(order, cards)| {
+            let of_order = |card: UnplacedCard| NewCard {
+                order,
+                number: card.number,
+                nominal: card.nominal,
+                grantee: card.grantee,
+            };
+            Cards { cards: cards.into_iter().map(of_order).collect() }
+        });
         form.whole(read).map_err(Refusal::Fields)
     }
 }
 
-impl CardOrder {
-    fn read(form: &mut Form) -> Option<CardOrder> {
-        let number = form.optional_whole("id", 1, CARD_NUMBER_MAX);
-        form.need("id", number.is_some());
-        let nominal = form.amount("balance");
-        let grantee = form.optional_object("grantee", read_grantee);
-        form.need("grantee", grantee.is_some());
-        Some(CardOrder { number: number?, nominal: nominal?, grantee: grantee? })
-    }
+/// A card whose order is not known yet.
+struct UnplacedCard {
+    number: u64,
+    nominal: Money,
+    grantee: Grantee,
+}
+
+fn read_card(form: &mut Form) -> Option<UnplacedCard> {
+    let number = form.optional_whole("id", 1, CARD_NUMBER_MAX);
+    form.need("id", number.is_some());
+    let nominal = form.amount("balance");
+    let grantee = form.optional_object("grantee", read_grantee);
+    form.need("grantee", grantee.is_some());
+    Some(UnplacedCard { number: number?, nominal: nominal?, grantee: grantee? })
 }
 
 fn read_grantee(form: &mut Form) -> Option<Grantee> {
@@ -168,7 +173,7 @@ impl Billing {
     pub async fn create_cards(&self, cards: &Cards) -> Result<Vec<OrderedCard>, Refusal> {
         let mut made = Vec::new();
         for card in &cards.cards {
-            let account = self.create_card(cards.order, card).await?;
+            let account = self.create_card(card).await?;
             made.push(OrderedCard {
                 id: card.number,
                 token_id: account.id,
@@ -179,31 +184,29 @@ impl Billing {
         Ok(made)
     }
 
-    async fn create_card(&self, order: OrderId, card: &CardOrder) -> Result<Account, Refusal> {
+    async fn create_card(&self, card: &NewCard) -> Result<Account, Refusal> {
         for attempt in 0..NUMBERS_MAX {
-            let id = TokenId::of_card(order, card.number, attempt);
+            let id = TokenId::of_card(card.order, card.number, attempt);
             let work = |_| async move {
                 if let Some(known) = self.store.read::<Account>(Account::key_of(id)).await? {
                     return Ok(Run::Unchanged(known.into_document()));
                 }
-                let (now, place) = (self.clock.now(), (order, card.number));
-                let random = random_bytes();
-                let account =
-                    Account::card(id, place, card.nominal, &card.grantee, now, &self.keys, random);
+                let now = self.clock.now();
+                let account = Account::card(id, card, now, &self.keys, random_bytes());
                 let mut batch = Batch::new();
                 Versioned::new(account.clone(), now).stage_at(Account::key_of(id), &mut batch);
                 Ok(Run::Commit(batch, account))
             };
             let (account, _) = run(&self.store, work).await?;
             let AccountKind::GiftCard(known) = &account.kind else { continue };
-            if (known.order, known.number) != (order, card.number) {
+            if (known.order, known.number) != (card.order, card.number) {
                 continue;
             }
             let grantee = account.grantee(&self.keys).map_err(unsealable)?;
             let is_same = known.nominal == card.nominal && grantee.as_ref() == Some(&card.grantee);
             return if is_same { Ok(account) } else { Err(Refusal::IdReused) };
         }
-        tracing::error!(%order, "no number is left for a gift card");
+        tracing::error!(order = %card.order, "no number is left for a gift card");
         Err(Refusal::Unavailable)
     }
 }

@@ -6,8 +6,9 @@ use tillgate_kernel::{
     DocKey, Document, Fingerprint, Kind, ListName, Money, Partition, Timestamp, Unreadable,
 };
 
-use super::account::TokenId;
-use super::ledger::{AccountName, Instruction, Leg, Means, Verb};
+use super::account_name::AccountName;
+use super::token_id::TokenId;
+use super::verb::{Instruction, Leg, Means, Verb};
 use crate::order_id::OrderId;
 use crate::seal::Sealed;
 use crate::username::ClientNumber;

@@ -1,5 +1,5 @@
-//! For tests: the ways in which a field of a request can be wrong, and whether an
-//! answer is what the contract says.
+//! For tests: the ways in which a field of a request can be wrong, and whether
+//! an answer is what the contract says.
 
 use serde_json::{Value, json};
 use tillgate_identity::password;
@@ -60,6 +60,14 @@ pub fn wrong_values(field: &Field) -> Vec<(&'static str, Value, String)> {
     if let Some(most) = characters_max(shape) {
         all.push(("too long", json!(too_long(shape, most)), said(Fault::TooLong(most))));
     }
+    all.extend(of_shape(shape));
+    all
+}
+
+/// What only values of this form can have wrong.
+fn of_shape(shape: Shape) -> Vec<(&'static str, Value, String)> {
+    let said = |fault: Fault| fault.text(LANGUAGE);
+    let mut all = Vec::new();
     match shape {
         Shape::Password => debug_assert!(characters_max(shape) == Some(password::CHARACTERS_MAX)),
         Shape::Choice(words) => all.push(("another", json!("x"), said(Fault::NotAChoice(words)))),

@@ -24,6 +24,8 @@ struct Page {
     is_new: bool,
     /// The client's data: the words for it, and the value.
     data: Vec<(&'static str, String)>,
+    /// What the wallet holds, if it can be found out.
+    balance: Option<String>,
     is_email_verified: bool,
     /// Whether the telephone number can be confirmed.
     is_phone_open: bool,
@@ -84,6 +86,8 @@ impl Front {
         if client.status != StatusCode::OK || sessions.status != StatusCode::OK {
             return Err(Refusal::Unavailable);
         }
+        let username = client.body["username"].as_str().unwrap_or_default();
+        let balance = self.balance(username, headers).await;
         let frame = self.frame(headers);
         let words = frame.words;
         let field = |name: &str| client.body[name].as_str().map(str::to_owned);
@@ -103,6 +107,7 @@ impl Front {
                 .iter()
                 .map(|session| line_of(session, words.no_device, &self.time_zone))
                 .collect(),
+            balance,
             is_email_verified: client.body["emailVerified"] == true,
             is_phone_open: self.has_sms
                 && client.body["phone"].is_string()
@@ -124,7 +129,7 @@ fn line_of(session: &Value, no_device: &str, zone: &TimeZone) -> SessionLine {
 }
 
 /// The day and the minute of a time in a zone.
-fn day_and_minute(time: &str, zone: &TimeZone) -> String {
+pub fn day_and_minute(time: &str, zone: &TimeZone) -> String {
     let Ok(time) = time.parse::<Timestamp>() else { return time.to_owned() };
     time.to_zoned(zone.clone()).strftime("%d.%m.%Y %H:%M").to_string()
 }

@@ -8,8 +8,8 @@
 //!   letter ends with;
 //! - `visitor` is who looks at a page;
 //! - `posted` reads forms, `reply` the answers of services;
-//! - `register`, `verify`, `phone`, `login`, `reset`, `account` and `own` are
-//!   the pages.
+//! - `register`, `verify`, `phone`, `login`, `reset`, `account`, `own` and
+//!   `wallet` are the pages.
 
 mod account;
 mod form_page;
@@ -24,6 +24,7 @@ mod reply;
 mod reset;
 mod verify;
 mod visitor;
+mod wallet;
 pub mod words;
 
 use std::sync::Arc;
@@ -64,6 +65,7 @@ pub fn routes(front: Arc<Front>) -> Router {
         .route("/login", get(login::form).post(login::submit))
         .route("/logout", post(login::leave))
         .route("/account", get(account::show))
+        .route("/account/wallet", get(wallet::show))
         .route("/account/sessions", post(account::end_session))
         .route("/account/verify", post(verify::send_again))
         .route("/account/phone", post(phone::confirm))

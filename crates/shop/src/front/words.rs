@@ -64,6 +64,16 @@ pub struct Words {
     pub confirm_phone_button: &'static str,
     pub code: &'static str,
     pub code_text: &'static str,
+    pub wallet: &'static str,
+    pub no_balance: &'static str,
+    pub operations: &'static str,
+    pub no_operations: &'static str,
+    pub older: &'static str,
+    pub credit: &'static str,
+    pub top_up: &'static str,
+    pub payment: &'static str,
+    pub payment_back: &'static str,
+    pub other_operation: &'static str,
 }
 
 /// The texts in a language.
@@ -131,6 +141,16 @@ const RU: Words = Words {
     confirm_phone_button: "Подтвердить",
     code: "Код из сообщения",
     code_text: "Мы отправили сообщение с кодом. Он действует десять минут",
+    wallet: "Кошелёк",
+    no_balance: "Баланс сейчас не узнать, зайдите чуть позже",
+    operations: "Операции",
+    no_operations: "Операций пока нет",
+    older: "Более ранние операции",
+    credit: "Начислено магазином",
+    top_up: "Пополнение",
+    payment: "Оплата заказа",
+    payment_back: "Возврат за заказ",
+    other_operation: "Другая операция",
 };
 
 const EN: Words = Words {
@@ -189,4 +209,14 @@ const EN: Words = Words {
     confirm_phone_button: "Confirm",
     code: "The code of the message",
     code_text: "We have sent you a message with a code. It works for ten minutes",
+    wallet: "Wallet",
+    no_balance: "The balance is not available right now, come back a little later",
+    operations: "Operations",
+    no_operations: "There are no operations yet",
+    older: "Earlier operations",
+    credit: "Given by the shop",
+    top_up: "Top-up",
+    payment: "Payment for an order",
+    payment_back: "Money back for an order",
+    other_operation: "Another operation",
 };

@@ -5,9 +5,9 @@ use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tillgate_kernel::Money;
+use tillgate_shop::billing::account_name::AccountName;
 use tillgate_shop::billing::audit::{Balance, Balances, PAGE, Transfers};
 use tillgate_shop::billing::books::{Added, Books, Fault};
-use tillgate_shop::billing::ledger::AccountName;
 
 use crate::cli::client::{Server, ServerOptions};
 use crate::cli::show::{print_json, text_at};

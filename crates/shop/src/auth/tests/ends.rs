@@ -39,7 +39,8 @@ async fn sessions_attempts_links_and_messages_are_deleted_after_their_time() {
     };
     // Attempts: of the registration's network, of the name, of its network, of
     // the address that gets a letter.
-    // Messages: the contacts for two services, of which one is not here, the task, and its letter, as it is taken twice.
+    // Messages: the contacts for two services, of which one is not here; the
+    // task, and its letter, as it is taken twice.
     assert_eq!(counts().await, [1, 4, 1, 5]);
     sweeper.sweep_now().await;
     assert_eq!(counts().await, [1, 4, 1, 5], "nothing is past its time");

@@ -12,9 +12,9 @@ use tillgate_store::Cursor;
 use super::callers::Asked;
 use crate::Refusal;
 use crate::billing::Billing;
+use crate::billing::account_name::AccountName;
 use crate::billing::audit::{Balances, PAGE, Transfers};
 use crate::billing::credit::{Credit, Credited};
-use crate::billing::ledger::AccountName;
 use crate::billing::post::ID_CHARACTERS_MAX;
 use crate::form::{Fault, Form};
 

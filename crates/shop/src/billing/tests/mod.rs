@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::api;
 use super::books::{Added, Books, Fault};
-use super::{Billing, account::TokenId};
+use super::{Billing, token_id::TokenId};
 use crate::assertion::{Assertions, HEADER};
 use crate::seal::MasterKeys;
 use crate::service_client::ServiceClient;
@@ -139,7 +139,7 @@ impl World {
     }
 
     async fn holds(&self, account: &str) -> i64 {
-        let account: super::ledger::AccountName = account.parse().expect("an account");
+        let account: super::account_name::AccountName = account.parse().expect("an account");
         self.billing.balance(&account).await.expect("a balance").kopecks()
     }
 }
