@@ -109,7 +109,9 @@ pub(super) async fn dispatch(command: Command) -> Result<(), Failed> {
         #[cfg(feature = "shop")]
         Command::Shop(command) => show::shop::run(command).await,
         Command::Listen(options) => listen::run(options).await,
-        Command::Bench(options) => bench::run(options).await.map_err(Failed::from),
+        Command::Bench(options) => {
+            bench::run(options, super::SHOP_OF_THE_BENCH).await.map_err(Failed::from)
+        }
         Command::Migrate(options) => migrate::run(options).await,
         Command::Store(command) => store::run(command).await,
         Command::Cluster(options) => cluster::run(options).await,

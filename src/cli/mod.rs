@@ -3,6 +3,8 @@
 //! Exit codes: 0 success, 1 failure, 2 wrong usage or configuration. An error
 //! is one line on stderr that says what to do.
 
+#[cfg(feature = "shop")]
+mod bench;
 mod check;
 mod client;
 mod cluster;
@@ -30,6 +32,12 @@ use self::command::{Cli, dispatch};
 use self::confirm::confirm;
 use self::failed::{Failed, report, say};
 use self::options::{ConfigOption, Overrides};
+
+/// The shop whose wallets the bench can measure, if this build has one.
+#[cfg(feature = "shop")]
+const SHOP_OF_THE_BENCH: Option<tillgate_lab::bench::Shop> = Some(bench::SHOP);
+#[cfg(not(feature = "shop"))]
+const SHOP_OF_THE_BENCH: Option<tillgate_lab::bench::Shop> = None;
 
 /// Runs the command that the arguments name.
 #[must_use]

@@ -15,13 +15,13 @@ pub enum ServiceName {
 }
 
 impl ServiceName {
-    const ALL: [ServiceName; 5] = [
-        ServiceName::Gateway,
-        ServiceName::Auth,
-        ServiceName::Billing,
-        ServiceName::Notification,
-        ServiceName::Front,
-    ];
+    /// The services of the shop.
+    pub(super) const OF_THE_SHOP: [ServiceName; 4] =
+        [ServiceName::Auth, ServiceName::Billing, ServiceName::Notification, ServiceName::Front];
+
+    fn all() -> impl Iterator<Item = ServiceName> {
+        [ServiceName::Gateway].into_iter().chain(ServiceName::OF_THE_SHOP)
+    }
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -45,8 +45,8 @@ impl FromStr for ServiceName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<ServiceName, String> {
-        let found = ServiceName::ALL.into_iter().find(|service| service.as_str() == text);
-        let names = ServiceName::ALL.map(ServiceName::as_str).join(", ");
+        let found = ServiceName::all().find(|service| service.as_str() == text);
+        let names = ServiceName::all().map(ServiceName::as_str).collect::<Vec<_>>().join(", ");
         found.ok_or_else(|| format!("there is no service {text:?}: use {names}"))
     }
 }

@@ -130,9 +130,7 @@ impl Settings {
     /// # Errors
     /// When they cannot run with these settings.
     pub fn run_only(&mut self, services: Services) -> Result<(), String> {
-        let of_the_shop =
-            [ServiceName::Auth, ServiceName::Notification, ServiceName::Front].into_iter();
-        let wanted = of_the_shop.clone().find(|service| services.run(*service));
+        let wanted = ServiceName::OF_THE_SHOP.into_iter().find(|service| services.run(*service));
         match (&self.shop, wanted) {
             (None, Some(service)) => {
                 return Err(format!("{service} is a part of the shop: add a section [shop]"));

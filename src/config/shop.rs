@@ -1,6 +1,6 @@
 //! The section `[shop]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use base64::Engine;
@@ -73,9 +73,6 @@ fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAdd
     Ok(Some(address))
 }
 
-/// Services that other ones call over HTTP.
-const CALLED: [&str; 1] = ["auth"];
-
 /// How many bytes a key has.
 const KEY_BYTES: usize = 32;
 
@@ -91,11 +88,13 @@ impl Shop {
             http_url(".public_url", url)?;
         }
         for (service, url) in &self.service_urls {
-            if !CALLED.contains(&service.as_str()) {
+            if CALLS.iter().all(|(_, called)| called.as_str() != service) {
+                let called: BTreeSet<&str> =
+                    CALLS.iter().map(|(_, called)| called.as_str()).collect();
                 return Err(format!(
                     ".service_urls.{service}: no service calls it; the services that are called: \
                      {}",
-                    CALLED.join(", ")
+                    called.into_iter().collect::<Vec<_>>().join(", ")
                 ));
             }
             http_url(&format!(".service_urls.{service}"), url)?;

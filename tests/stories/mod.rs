@@ -34,6 +34,9 @@ mod senders;
 mod shipments;
 #[cfg(feature = "shop")]
 mod shop;
+#[cfg(feature = "shop")]
+mod shop_money;
+#[cfg(feature = "shop")]
 mod shop_services;
 mod stored;
 mod validation;

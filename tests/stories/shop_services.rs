@@ -127,6 +127,9 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     let (auth, letters) = (folder(&store, ""), folder(&store, &letters));
     let (auth, _letters) = (start(auth.path(), "auth"), start(letters.path(), "notification"));
     let urls = format!("[shop.service_urls]\nauth = \"{}\"\n", auth.url);
+    let billing = folder(&store, &urls);
+    let billing = start(billing.path(), "billing");
+    let urls = format!("{urls}billing = \"{}\"\n", billing.url);
     let front = folder("memory:", &format!("name = \"Лавка\"\n{urls}"));
     let front_process = start(front.path(), "front");
     let mut browser = Browser::new(&front_process.url);
@@ -136,7 +139,14 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     let token = letter.link().and_then(|link| link.rsplit('/').next()).expect("a token");
     let reply = browser.fill(&format!("/verify/{token}"), &[]).await;
     assert_eq!(reply.status, 200, "{}", page(&reply));
-    assert!(!browser.open("/account").await.contains("не подтверждён"));
+    let account = browser.open("/account").await;
+    assert!(!account.contains("не подтверждён") && account.contains("0,00\u{a0}₽"), "{account}");
+    assert!(browser.open("/account/wallet").await.contains("Операций пока нет"));
+
+    // Without the wallets the account is shown all the same.
+    assert_eq!(billing.terminate(), Some(0));
+    assert!(browser.open("/account").await.contains("Баланс сейчас не узнать"));
+    assert_eq!(browser.send(Method::GET, "/account/wallet", &[]).await.status, 503);
 
     // The service is away: the pages say so, and nobody is logged out.
     assert_eq!(auth.terminate(), Some(0));
@@ -178,9 +188,15 @@ async fn a_shop_with_an_address_of_its_own_is_only_there() {
 #[test]
 fn services_that_cannot_run_apart_do_not_start() {
     for (store, services, why) in [
-        ("memory:", "auth", "auth and notification write to each other through the store"),
+        ("memory:", "auth", "auth, billing, notification write to each other through the store"),
         ("memory:", "front", "front calls auth: run it here too, or set shop.service_urls.auth"),
         ("memory:", "auth,notification", "set shop.public_url"),
+        (
+            "memory:",
+            "auth,front",
+            "front calls billing: run it here too, or set shop.service_urls.billing",
+        ),
+        ("memory:", "billing", "billing calls auth: run it here too"),
         ("memory:", "front,kitchen", "there is no service \"kitchen\": use gateway, auth"),
     ] {
         let folder = folder(store, "");

@@ -1,32 +1,64 @@
-//! The reference server: hyper alone, which reads each request and answers it
-//! with as many bytes as a hook gets.
+//! The servers that others are compared with: hyper alone, which reads each
+//! request and answers it with as many bytes as a hook gets.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+
+use super::wallets::Pay;
 
 const ANSWER: &[u8] = br#"{"status":"created","number":"482993011752"}"#;
 
 /// Serves until the process is killed.
 pub async fn serve(address: SocketAddr) -> std::io::Result<()> {
+    accept(address, || service_fn(answer)).await
+}
+
+/// The same, but each request is a payment, and is answered when it is made.
+pub async fn serve_payments(address: SocketAddr, pay: Pay) -> std::io::Result<()> {
+    accept(address, || {
+        let pay = Arc::clone(&pay);
+        service_fn(move |request| pay_and_answer(Arc::clone(&pay), request))
+    })
+    .await
+}
+
+async fn accept<S>(address: SocketAddr, service: impl Fn() -> S) -> std::io::Result<()>
+where
+    S: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+{
     let listener = TcpListener::bind(address).await?;
-    super::say(format_args!("echo listens on http://{}", listener.local_addr()?));
+    super::say(format_args!("the server listens on http://{}", listener.local_addr()?));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
+        let service = service();
         tokio::spawn(async move {
-            let connection =
-                http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
-            let _ = connection.await;
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
+}
+
+async fn pay_and_answer(
+    pay: Pay,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let body = request.into_body().collect().await.map(|body| body.to_bytes());
+    let is_paid = pay(body.unwrap_or_default()).await;
+    let mut response = Response::new(Full::new(Bytes::from_static(ANSWER)));
+    if !is_paid {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    Ok(response)
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {

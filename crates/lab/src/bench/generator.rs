@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::wallets::Payers;
 use super::workload::{KNOWN_ORDERS, LINES_DEFAULT, Order, Workload};
 use tillgate_kernel::Stopwatch;
 use tillgate_kernel::chance::random_bytes;
@@ -28,7 +29,10 @@ pub struct Aim {
     /// The addresses of the servers. Connections are spread over them.
     pub addresses: Vec<SocketAddr>,
     pub path: String,
-    pub token: String,
+    /// The header with the credentials, and its value.
+    pub header: (&'static str, String),
+    /// The wallets that pay, if payments are sent.
+    pub payers: Payers,
 }
 
 impl Aim {
@@ -165,7 +169,11 @@ async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Mea
     };
     let mut count = 0_u64;
     while watch.elapsed() < load.time {
-        let body = load.workload.hook(run, connection, count, load.lines);
+        let body = if load.workload.wallets() > 0 {
+            load.aim.payers.payment(run, connection, count)
+        } else {
+            load.workload.hook(run, connection, count, load.lines)
+        };
         let since = match load.rate {
             None => watch.elapsed(),
             Some(rate) => {
@@ -212,7 +220,7 @@ async fn send(sender: &mut SendRequest<Full<Bytes>>, aim: &Aim, body: Bytes) -> 
         .uri(&aim.path)
         .header(header::HOST, aim.host())
         .header(header::CONTENT_TYPE, "application/json")
-        .header("client-token", &aim.token)
+        .header(aim.header.0, &aim.header.1)
         .body(Full::new(body));
     let Ok(request) = request else { return false };
     match sender.send_request(request).await {

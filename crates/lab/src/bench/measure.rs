@@ -8,22 +8,45 @@ use super::options::Options;
 use super::report::Row;
 use super::target::{Folder, Kind, Money, Target};
 use super::usage::Usage;
-use super::workload::Order;
+use super::wallets::Shop;
+use super::workload::{Order, Workload};
 use super::{generator, target};
 use tillgate_kernel::Stopwatch;
 use tillgate_kernel::chance::random_bytes;
+
+/// What is sent to the server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub workload: Workload,
+    pub lines: usize,
+    pub shop: Option<Shop>,
+}
 
 /// Starts a server to measure, and stores the orders that must exist before.
 pub(super) async fn prepare(
     options: &Options,
     folder: &Folder,
     money: Money,
-    lines: usize,
+    wanted: Wanted,
 ) -> Result<(String, Target), BenchError> {
     if let Some(url) = &options.to {
         return Ok((url.clone(), target::given(url, &options.token).map_err(BenchError::usage)?));
     }
+    let Wanted { workload, lines, shop } = wanted;
+    if workload == Workload::HotWalletByVersion {
+        let target = target::by_version(folder, options.store.as_deref()).await;
+        return Ok(("bare hyper, store".to_owned(), target.map_err(BenchError::because)?));
+    }
+    let is_paid = workload.wallets() > 0;
+    if is_paid && shop.is_none() {
+        return Err(BenchError::usage(
+            "--workload: this build has no shop, so there are no wallets; build with --features \
+             shop",
+        ));
+    }
     let kind = Kind {
+        shop: shop.filter(|_| is_paid),
+        wallets: workload.wallets(),
         store: options.store.clone(),
         receivers: options.receivers,
         with_nginx: options.nginx,

@@ -15,6 +15,7 @@ mod plot;
 mod report;
 mod target;
 mod usage;
+mod wallets;
 mod workload;
 
 use std::time::Duration;
@@ -24,15 +25,22 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub use self::error::BenchError;
 use self::error::say;
 use self::generator::Load;
-use self::measure::{measure, measure_bare, prepare};
+use self::measure::{Wanted, measure, measure_bare, prepare};
 pub use self::options::Options;
 use self::report::{print_json, print_table};
 use self::target::{Folder, Money};
+pub use self::wallets::{Pay, Shop, Wallet};
 
 /// Takes the measurements that `options` describe, and prints them.
-pub async fn run(options: Options) -> Result<(), BenchError> {
+/// A build with the shop can measure its wallets.
+pub async fn run(options: Options, shop: Option<Shop>) -> Result<(), BenchError> {
     if let Some(address) = options.echo {
         return echo::serve(address).await.map_err(BenchError::because);
+    }
+    if let (Some(address), Some(shop)) = (options.by_version, shop) {
+        let pay = (shop.by_version)(options.store.unwrap_or_default()).await;
+        let pay = pay.map_err(BenchError::because)?;
+        return echo::serve_payments(address, pay).await.map_err(BenchError::because);
     }
     if options.receivers == 0 || options.receivers > 64 {
         return Err(BenchError::usage("--receivers: from 1 to 64"));
@@ -76,7 +84,8 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
             for (&workload, &lines) in
                 each.flat_map(|workload| options.lines.iter().map(move |lines| (workload, lines)))
             {
-                let (name, target) = prepare(&options, &folder, *money, lines).await?;
+                let wanted = Wanted { workload, lines, shop };
+                let (name, target) = prepare(&options, &folder, *money, wanted).await?;
                 bar.set_message(format!("{name}, {}, {connections} connections", workload.name()));
                 let load = Load {
                     aim: target.aim.clone(),

@@ -64,6 +64,10 @@ pub struct Options {
     /// Draw the latencies into this SVG file
     #[arg(long, value_name = "FILE")]
     pub(super) plot: Option<PathBuf>,
+    /// Run only the server that pays by the version of a document, on this
+    /// address
+    #[arg(long, hide = true, value_name = "ADDR")]
+    pub(super) by_version: Option<std::net::SocketAddr>,
     /// Run only the bare echo server, on this address
     #[arg(long, hide = true, value_name = "ADDR")]
     pub(super) echo: Option<std::net::SocketAddr>,

@@ -5,7 +5,7 @@ use comfy_table::{Table, presets};
 use super::error::say;
 use super::generator::Measurements;
 use super::usage::Usage;
-use super::workload::LINES_DEFAULT;
+use super::workload::{LINES_DEFAULT, Workload};
 
 /// The measurement of a server under a load.
 pub(super) struct Row {
@@ -95,6 +95,7 @@ pub(super) fn print_table(rows: &[Row], rate: Option<u32>) {
         ]);
     }
     say(table.trim_fmt());
+    rows.iter().filter_map(|row| comparison(rows, row)).for_each(|line| say(line));
     match rate {
         None => say(
             "\nclosed loop: each connection sends its next hook when the previous one is answered;",
@@ -110,6 +111,32 @@ pub(super) fn print_table(rows: &[Row], rate: Option<u32>) {
         "with synchronous_commit=on); CPU US: microseconds of the receivers' processors for a hook,",
     );
     say("DATABASE: of all PostgreSQL processes here; memory and bytes are those of the receivers");
+}
+
+/// How payments compare with what they are measured beside: many wallets with
+/// new orders, one wallet with many, and with the same by version.
+#[expect(clippy::float_arithmetic, reason = "a ratio of rates")]
+fn comparison(rows: &[Row], row: &Row) -> Option<String> {
+    let beside = |workload: Workload| {
+        let is_beside = |other: &&Row| {
+            (other.workload, other.connections) == (workload.name(), row.connections)
+        };
+        let other = rows.iter().find(is_beside)?;
+        let ratio = row.measurements.per_second() / other.measurements.per_second();
+        Some(format!("{ratio:.2} of {}", workload.name()))
+    };
+    let compared: Vec<String> = if row.workload == Workload::Ledger.name() {
+        beside(Workload::Fresh).into_iter().collect()
+    } else if row.workload == Workload::HotWallet.name() {
+        let others = [Workload::Ledger, Workload::HotWalletByVersion];
+        others.into_iter().filter_map(beside).collect()
+    } else {
+        return None;
+    };
+    if compared.is_empty() {
+        return None;
+    }
+    Some(format!("{}, {} connections: {}", row.workload, row.connections, compared.join(", ")))
 }
 
 pub(super) fn print_json(rows: &[Row]) {

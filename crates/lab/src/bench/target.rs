@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 
 use super::generator::Aim;
 use super::usage::Usage;
+use super::wallets::{Payers, Shop};
 use crate::cluster::{Cluster, Plan};
 use crate::sandbox::{Sandbox, Setup};
 use tillgate_kernel::chance::random_bytes;
@@ -98,6 +99,9 @@ pub struct Kind {
     pub with_nginx: bool,
     /// What it does about payments.
     pub money: Money,
+    /// The shop, and how many wallets it has, if payments are measured.
+    pub shop: Option<Shop>,
+    pub wallets: usize,
 }
 
 impl Kind {
@@ -199,10 +203,29 @@ impl PaymentSystem {
     }
 }
 
+/// Where hooks are sent, with the marketplace's token.
+fn aim(addresses: Vec<SocketAddr>, path: &str, token: &str) -> Aim {
+    let header = ("client-token", token.to_owned());
+    Aim { addresses, path: path.to_owned(), header, payers: Payers::default() }
+}
+
+/// Starts the server that pays by the version of a document.
+pub async fn by_version(folder: &Folder, store: Option<&str>) -> io::Result<Target> {
+    let run = u32::from_be_bytes(random_bytes());
+    let sled = || format!("sled:{}", folder.0.join(format!("version-{run:08x}")).display());
+    let store = store.map_or_else(sled, str::to_owned);
+    served(&["bench", "--by-version", "127.0.0.1:0", "--store", &store]).await
+}
+
 /// Starts the bare echo server.
 pub async fn echo() -> io::Result<Target> {
+    served(&["bench", "--echo", "127.0.0.1:0"]).await
+}
+
+/// Starts this program as a server of its own.
+async fn served(arguments: &[&str]) -> io::Result<Target> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["bench", "--echo", "127.0.0.1:0"]).stderr(Stdio::null());
+    command.args(arguments).stderr(Stdio::null());
     let mut process =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
     let stdout =
@@ -211,12 +234,11 @@ pub async fn echo() -> io::Result<Target> {
     while let Some(line) = lines.next_line().await? {
         if let Some((_, address)) = line.split_once(" listens on http://") {
             let address = address.parse().map_err(io::Error::other)?;
-            let aim =
-                Aim { addresses: vec![address], path: "/hooks/sm".into(), token: "bench".into() };
+            let aim = aim(vec![address], "/hooks/sm", "bench");
             return Ok(Target { aim, running: Running::Echo(process), _payment_system: None });
         }
     }
-    Err(io::Error::other("the echo server did not start"))
+    Err(io::Error::other(format!("{} did not start", arguments.join(" "))))
 }
 
 /// A server that is already running.
@@ -226,7 +248,7 @@ pub fn given(url: &str, token: &str) -> Result<Target, String> {
         .ok_or("--to: an address such as http://127.0.0.1:8080/hooks/sm")?;
     let (host, path) = url.split_once('/').unwrap_or((url, ""));
     let address: SocketAddr = host.parse().map_err(|why| format!("--to: {host}: {why}"))?;
-    let aim = Aim { addresses: vec![address], path: format!("/{path}"), token: token.to_owned() };
+    let aim = aim(vec![address], &format!("/{path}"), token);
     Ok(Target { aim, running: Running::Given, _payment_system: None })
 }
 
@@ -259,6 +281,13 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
          [notify.telegram]\nurl = \"http://127.0.0.1:9\"\ntoken = \"bench\"\n\
          [notify.telegram.chats]\ndefault = \"pickers\"\n"
     );
+    let (wallets, settings) = match &kind.shop {
+        None => (Vec::new(), settings),
+        Some(shop) => {
+            let opened = (shop.open)(store.clone(), kind.wallets).await;
+            (opened.map_err(io::Error::other)?, format!("{settings}{}", shop.settings))
+        }
+    };
     let plan = Plan {
         binary: std::env::current_exe()?,
         folder,
@@ -268,6 +297,14 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
     };
     let cluster = Cluster::start(&plan)?;
     let addresses = if kind.with_nginx { vec![cluster.address()] } else { cluster.addresses() };
-    let aim = Aim { addresses, path: "/hooks/sm".into(), token };
+    let aim = match &kind.shop {
+        None => aim(addresses, "/hooks/sm", &token),
+        Some(shop) => Aim {
+            addresses,
+            path: shop.path.to_owned(),
+            header: (shop.header)(),
+            payers: Payers::new(wallets),
+        },
+    };
     Ok(Target { aim, running: Running::Gateway { cluster, plan }, _payment_system: payment_system })
 }

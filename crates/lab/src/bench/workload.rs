@@ -21,6 +21,12 @@ pub enum Workload {
     Lives,
     /// Known orders, sent again with other content
     Resent,
+    /// Payments from many wallets of the shop
+    Ledger,
+    /// Payments from one wallet of the shop
+    HotWallet,
+    /// The same by the version of one document, for comparison
+    HotWalletByVersion,
 }
 
 /// The number of known orders, stored before duplicates are measured.
@@ -39,6 +45,9 @@ impl Workload {
             Workload::Storm => "storm of duplicates",
             Workload::Lives => "lifecycles",
             Workload::Resent => "sent again, changed",
+            Workload::Ledger => "payments, many wallets",
+            Workload::HotWallet => "payments, one wallet",
+            Workload::HotWalletByVersion => "the same by version",
         }
     }
 
@@ -46,7 +55,26 @@ impl Workload {
     pub fn needs_known_orders(self) -> bool {
         match self {
             Workload::Duplicates | Workload::Mixed | Workload::Resent => true,
-            Workload::Fresh | Workload::Storm | Workload::Lives => false,
+            Workload::Fresh
+            | Workload::Storm
+            | Workload::Lives
+            | Workload::Ledger
+            | Workload::HotWallet
+            | Workload::HotWalletByVersion => false,
+        }
+    }
+
+    /// How many wallets pay; 0 if hooks are sent.
+    pub fn wallets(self) -> usize {
+        match self {
+            Workload::Ledger => 2000,
+            Workload::HotWallet | Workload::HotWalletByVersion => 1,
+            Workload::Fresh
+            | Workload::Duplicates
+            | Workload::Mixed
+            | Workload::Storm
+            | Workload::Lives
+            | Workload::Resent => 0,
         }
     }
 
@@ -85,6 +113,8 @@ impl Workload {
                 let (hour, minute) = (12 + turn / 60 % 10, turn % 60);
                 order.hook("order.created", &format!("{hour:02}:{minute:02}"), 3 + turn % 90)
             }
+            // They are no hooks: `Payers` makes them.
+            Workload::Ledger | Workload::HotWallet | Workload::HotWalletByVersion => Bytes::new(),
         }
     }
 }
