@@ -9,8 +9,8 @@ const { SHOP, SMS_PORT, LETTERS, PICTURES, PATHS, CHROMIUM } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PASSWORD = "верный конь везёт сено";
 const WORDS = {
-  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль", data: "Изменить данные", save: "Сохранить", verify: "Подтвердить адрес", verified: "Адрес подтверждён", notVerified: "не подтверждён", again: "Отправить письмо ещё раз", forgotten: "Забыли пароль?", send: "Прислать письмо", set: "Задать пароль", phone: "Подтвердить телефон", confirm: "Подтвердить" },
-  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password", data: "Change your data", save: "Save", verify: "Confirm the address", verified: "The address is confirmed", notVerified: "is not confirmed", again: "Send the letter again", forgotten: "Forgotten your password?", send: "Send the letter", set: "Choose the password", phone: "Confirm the phone", confirm: "Confirm" },
+  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль", data: "Изменить данные", save: "Сохранить", verify: "Подтвердить адрес", verified: "Адрес подтверждён", notVerified: "не подтверждён", again: "Отправить письмо ещё раз", forgotten: "Забыли пароль?", send: "Прислать письмо", set: "Задать пароль", phone: "Подтвердить телефон", confirm: "Подтвердить", balance: "21,00\u00a0₽", operations: "Операции", older: "Более ранние операции", account: "Личный кабинет" },
+  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password", data: "Change your data", save: "Save", verify: "Confirm the address", verified: "The address is confirmed", notVerified: "is not confirmed", again: "Send the letter again", forgotten: "Forgotten your password?", send: "Send the letter", set: "Choose the password", phone: "Confirm the phone", confirm: "Confirm", balance: "₽21.00", operations: "Operations", older: "Earlier operations", account: "My account" },
 };
 let count = 0;
 let faults = 0;
@@ -60,6 +60,14 @@ async function link(address, number) {
   const [found] = letter.text.match(/http\S+/);
   assert.ok(letter.html.includes(`href="${found}"`), "both parts of a letter have the link");
   return found;
+}
+
+/** The operator gives a rouble to a client's wallet. */
+async function credit(username, number) {
+  const headers = { authorization: "Bearer token-of-the-operator", "content-type": "application/json", "idempotency-key": `${username}-${number}` };
+  const body = JSON.stringify({ amount: 1, reason: `Спасибо за ожидание ${number}` });
+  const given = await fetch(`${SHOP}/admin/v1/shop/wallets/${username}/credits`, { method: "POST", headers, body });
+  assert.equal(given.status, 200, await given.text());
 }
 
 /** Follows a link of a page, by its words. */
@@ -224,6 +232,19 @@ async function register(browser, path) {
   await lent.goto(`${SHOP}/account`);
   await lent.waitForURL("**/login");
   await third.close();
+
+  // The shop gives money to the wallet; the client sees how much, and why.
+  const username = await device.locator("dl dd").first().innerText();
+  for (let number = 1; number <= 21; number += 1) await credit(username, number);
+  await device.goto(`${SHOP}/account`);
+  assert.ok((await device.locator(".balance").innerText()) === words.balance, "the account shows the balance");
+  await follow(device, path, words.operations);
+  assert.ok((await device.content()).includes("Спасибо за ожидание 21"), "the reason is shown");
+  await look(device, path, "wallet");
+  await follow(device, path, words.older);
+  assert.ok((await device.content()).includes("Спасибо за ожидание 1<"), "the first one is on the next page");
+  await look(device, path, "wallet-older");
+  await follow(device, path, words.account);
 
   // The password is changed; a weak one is refused at its field.
   await follow(device, path, words.change);

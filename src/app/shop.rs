@@ -81,6 +81,7 @@ impl Ground<'_> {
             assertions: Assertions::new(&self.keys),
             sessions: Sessions { auth },
             public_url: self.public_url.clone(),
+            owners: Default::default(),
         })
     }
 

@@ -21,7 +21,7 @@ use crate::config::{self, Settings};
 use crate::kernel::document::{self, Keyed};
 use crate::kernel::{Clock, DocKey, Document, Fingerprint, Kind, Partition, Unreadable};
 use crate::store::unit::{Run, run};
-use crate::store::{Batch, CommitError, Expect, Store, Versioned};
+use crate::store::{Batch, CommitError, Expect, Store, Unavailable, Versioned};
 
 /// The shop of the bench.
 pub const SHOP: Shop = Shop {
@@ -42,7 +42,12 @@ const ROUBLES: u32 = 90_000_000;
 const OPENED_AT_ONCE: usize = 64;
 
 fn header() -> (&'static str, String) {
-    let assertions = Assertions::new(&MasterKeys::new(KEY, []));
+    header_of(KEY)
+}
+
+/// The header of the service that takes payments, in a shop with this key.
+pub fn header_of(key: [u8; 32]) -> (&'static str, String) {
+    let assertions = Assertions::new(&MasterKeys::new(key, []));
     (HEADER, assertions.make("payment", "billing", None, Clock::System.now()))
 }
 
@@ -64,6 +69,7 @@ async fn open(url: String, count: usize) -> Result<Vec<Wallet>, String> {
         keys,
         sessions: Sessions { auth: ServiceClient::of(Router::new(), "billing") },
         public_url: String::new(),
+        owners: Default::default(),
     });
     let mut wallets = Vec::with_capacity(count);
     for first in (0..count).step_by(OPENED_AT_ONCE) {
@@ -150,5 +156,11 @@ async fn pay(store: &Store, payment: u64) -> Result<(), CommitError> {
         Versioned::new(Purse { kopecks: 1, number: payment }, now).stage(&mut batch);
         Ok(Run::Commit(batch, ()))
     };
-    run(store, work).await.map(|_| ())
+    // Many pay at once: who has lost every attempt begins again.
+    loop {
+        match run(store, work).await {
+            Err(CommitError::Unavailable(Unavailable::Crowded)) => {}
+            outcome => return outcome.map(|_| ()),
+        }
+    }
 }

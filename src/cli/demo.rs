@@ -8,6 +8,8 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::client::Server;
+#[cfg(feature = "shop")]
+use super::show;
 use super::{Failed, listen, say};
 use crate::app::App;
 use crate::config;
@@ -108,11 +110,13 @@ pub async fn run(options: Options) -> Result<(), Failed> {
 #[cfg(feature = "shop")]
 async fn shop(exit: bool) -> Result<(), Failed> {
     let mailbox = Mailbox::open().await.map_err(Failed::because)?;
-    let key = BASE64.encode(random_bytes::<32>());
+    let key_bytes = random_bytes::<32>();
+    let key = BASE64.encode(key_bytes);
+    let admin_token = format!("{:032x}", u128::from_be_bytes(random_bytes()));
     let text = |listen: SocketAddr| {
         format!(
             "listen = \"{listen}\"\nstore = \"memory:\"\nidle_drain_seconds = 0\n\
-             [shop]\nname = \"Лавка\"\nkey = \"{key}\"\n\
+             admin_token = \"{admin_token}\"\n[shop]\nname = \"Лавка\"\nkey = \"{key}\"\n\
              [shop.mail]\nurl = \"{}\"\nfrom = \"Лавка <shop@shop.example>\"\n",
             mailbox.url()
         )
@@ -128,7 +132,19 @@ async fn shop(exit: bool) -> Result<(), Failed> {
         Err(_) => start(any_port).await?,
     };
     let url = format!("http://{}", app.address());
-    let right = tillgate_lab::demo::shop::tell(&url, &mailbox).await;
+    let server = &Server::at(&url, Secret::new(admin_token.clone()))?;
+    let desk = tillgate_lab::demo::shop::Desk {
+        credit: async |client: &str, sum: &str| {
+            let (sum, reason) = (sum.parse().unwrap_or_default(), "You have waited long");
+            show::shop::ledger::give(server, client, sum, reason, "demo").await.is_ok()
+        },
+        service: || super::bench::header_of(key_bytes),
+        books: async || {
+            let books = show::shop::ledger::verified(server).await.ok()?;
+            books.faults().is_empty().then(|| books.size().0)
+        },
+    };
+    let right = tillgate_lab::demo::shop::tell(&url, &mailbox, desk).await;
     if !exit {
         say(format_args!(
             "\nThe shop stays open until Ctrl-C. Register in your browser, with any address; the \

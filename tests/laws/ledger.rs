@@ -48,6 +48,7 @@ fn billing(store: Store) -> Arc<Billing> {
         keys,
         sessions: Sessions { auth: ServiceClient::of(Router::new(), "billing") },
         public_url: String::new(),
+        owners: Default::default(),
     })
 }
 

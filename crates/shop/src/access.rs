@@ -196,6 +196,7 @@ impl World {
             assertions: assertions.clone(),
             sessions: Sessions { auth: ServiceClient::of(auth.clone(), "billing") },
             public_url: "https://shop.example".into(),
+            owners: Default::default(),
         });
         let operator = operator.merge(billing::api::routes_for_operator(Arc::clone(&service)));
         let billing = billing::api::routes(Arc::clone(&service));

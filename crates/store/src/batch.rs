@@ -148,15 +148,17 @@ impl Floor {
         self.minus.iter().try_fold(sum, subtract)
     }
 
-    /// Whether a batch that changes the values of counters from `before` to
-    /// `after` keeps to the floor.
-    pub(super) fn is_kept<E>(
+    /// The sum to which a batch leads that changes the values of counters from
+    /// `before` to `after`. `None` if it does not keep to the floor.
+    pub(super) fn kept_sum<E>(
         &self,
         before: impl Fn(&CounterKey) -> Result<i64, E>,
         after: impl Fn(&CounterKey) -> Result<i64, E>,
-    ) -> Result<bool, E> {
+    ) -> Result<Option<i64>, E> {
         let sum = self.sum(after)?;
-        Ok(sum >= i128::from(self.least) || sum >= self.sum(before)?)
+        let is_kept = sum >= i128::from(self.least) || sum >= self.sum(before)?;
+        let shown = i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
+        Ok(is_kept.then_some(shown))
     }
 }
 

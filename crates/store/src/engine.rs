@@ -82,8 +82,14 @@ impl Store {
 
     /// Makes a batch durable, all of it or nothing.
     pub async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        self.commit_with_sums(batch).await.map(|_| ())
+    }
+
+    /// The same. Returns the sums of the batch's floors, as the batch has left
+    /// them.
+    pub async fn commit_with_sums(&self, batch: Batch) -> Result<Vec<i64>, CommitError> {
         if batch.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         match self {
             Store::Memory(engine) => engine.commit(batch),

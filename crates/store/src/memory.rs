@@ -125,7 +125,7 @@ impl Memory {
         keys.iter().map(|key| state.docs.get(key).cloned()).collect()
     }
 
-    pub(super) fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+    pub(super) fn commit(&self, batch: Batch) -> Result<Vec<i64>, CommitError> {
         let mut state = self.state();
         let writes = plan(batch.stamped(self.clock.now()), &*state)?;
         state.last_version += 1;
@@ -142,7 +142,7 @@ impl Memory {
         if writes.has_messages {
             self.outbox_wakeups.send_modify(|rung| *rung += 1);
         }
-        Ok(())
+        Ok(writes.sums)
     }
 
     pub(super) fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {

@@ -63,6 +63,8 @@ pub(super) struct Writes {
     pub counters: Vec<(CounterKey, CounterChange)>,
     pub released: Vec<Ticket>,
     pub has_messages: bool,
+    /// The sums of the floors, after the batch.
+    pub sums: Vec<i64>,
 }
 
 /// Checks a batch against the stored state `held` and returns what to write.
@@ -79,8 +81,8 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
             return Err(CommitError::Conflict);
         }
     }
-    check_floors(&batch, held)?;
-    let mut writes = Writes { counters: batch.counters, ..Writes::default() };
+    let sums = sums_of_floors(&batch, held)?;
+    let mut writes = Writes { counters: batch.counters, sums, ..Writes::default() };
     for (key, (_, change)) in batch.docs {
         let old = held.head(key)?;
         let new = match change {
@@ -117,19 +119,19 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
     Ok(writes)
 }
 
-/// Fails if the batch pushes a sum of counters below a bound.
-fn check_floors(batch: &Stamped, held: &impl Held) -> Result<(), CommitError> {
+/// The sums of the floors of a batch. Fails if it pushes one below its bound.
+fn sums_of_floors(batch: &Stamped, held: &impl Held) -> Result<Vec<i64>, CommitError> {
     let after = |key: &CounterKey| {
         let own = batch.counters.iter().filter(|(changed, _)| changed == key);
         let value = held.counter(key)?;
         Ok::<i64, Unavailable>(own.fold(value, |value, (_, change)| bumped(value, *change)))
     };
-    for (place, floor) in batch.floors.iter().enumerate() {
-        if !floor.is_kept(|key| held.counter(key), after)? {
-            return Err(CommitError::Short { floor: place });
-        }
-    }
-    Ok(())
+    let each = batch.floors.iter().enumerate();
+    each.map(|(place, floor)| {
+        let sum = floor.kept_sum(|key| held.counter(key), after)?;
+        sum.ok_or(CommitError::Short { floor: place })
+    })
+    .collect()
 }
 
 /// The write that settles a message under its lease.

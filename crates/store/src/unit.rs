@@ -148,18 +148,43 @@ pub async fn run<T, F>(store: &Store, work: impl Fn(u32) -> F) -> Result<(T, u32
 where
     F: Future<Output = Result<Run<T>, Unavailable>>,
 {
+    let Done { value, attempt, .. } = run_with_sums(store, work).await?;
+    Ok((value, attempt))
+}
+
+/// What a unit of work has led to.
+#[derive(Debug)]
+pub struct Done<T> {
+    pub value: T,
+    /// The number of the attempt.
+    pub attempt: u32,
+    /// The sums of the floors of its batch; none if it wrote nothing.
+    pub sums: Vec<i64>,
+}
+
+/// The same, with the sums of the batch's floors.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with_sums<T, F>(
+    store: &Store,
+    work: impl Fn(u32) -> F,
+) -> Result<Done<T>, CommitError>
+where
+    F: Future<Output = Result<Run<T>, Unavailable>>,
+{
     for attempt in 0..ATTEMPTS_MAX {
         pause_before(attempt).await;
         let (batch, value) = match work(attempt).await? {
             Run::Commit(batch, value) => (batch, value),
-            Run::Unchanged(value) => return Ok((value, attempt)),
+            Run::Unchanged(value) => return Ok(Done { value, attempt, sums: Vec::new() }),
             Run::Again => continue,
         };
         // A store distributed over several machines commits a batch on one.
         debug_assert!(batch.is_of_one_partition(), "a batch of several partitions");
         let settles = batch.settles();
-        match store.commit(batch).await {
-            Ok(()) => return Ok((value, attempt)),
+        match store.commit_with_sums(batch).await {
+            Ok(sums) => return Ok(Done { value, attempt, sums }),
             Err(CommitError::Conflict) => {}
             Err(CommitError::LostLease) if !settles => {}
             Err(why) => return Err(why),

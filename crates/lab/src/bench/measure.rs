@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::{BenchError, say};
 use super::generator::{Load, send_all};
 use super::options::Options;
-use super::report::Row;
+use super::report::{BARE, Row};
 use super::target::{Folder, Kind, Money, Target};
 use super::usage::Usage;
 use super::wallets::Shop;
@@ -92,7 +92,7 @@ pub(super) async fn prepare(
 pub(super) async fn measure_bare(connections: usize, time: Duration) -> Result<Row, BenchError> {
     let echo = target::echo().await.map_err(BenchError::because)?;
     let load = Load::in_a_closed_loop(echo.aim.clone(), connections, time);
-    Ok(measure("bare hyper", &echo, &load).await)
+    Ok(measure(BARE, &echo, &load).await)
 }
 
 /// Runs the load, and also records the resources that the server used for it.

@@ -1,4 +1,5 @@
-//! The demonstration of the shop: a client comes, and comes back.
+//! The demonstration of the shop: a client comes, comes back, and pays from a
+//! wallet.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,19 @@ impl<'a> Device<'a> {
 
     /// Calls the service. Returns the status and the body; 0 without an answer.
     async fn send(&mut self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let mut headers = HeaderMap::new();
+        self.send_to("auth", method, path, body, HeaderMap::new()).await
+    }
+
+    /// The same to another service, with more headers.
+    async fn send_to(
+        &mut self,
+        service: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        more: HeaderMap,
+    ) -> (u16, Value) {
+        let mut headers = more;
         let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
         let cookies = cookies.collect::<Vec<_>>().join("; ");
         headers.insert(header::USER_AGENT, HeaderValue::from_static(self.name));
@@ -40,7 +53,7 @@ impl<'a> Device<'a> {
         if let Ok(cookies) = HeaderValue::from_str(&cookies) {
             headers.insert(header::COOKIE, cookies);
         }
-        let url = format!("{}/shop/auth{path}", self.url);
+        let url = format!("{}/shop/{service}{path}", self.url);
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let Ok(reply) = self.client.call(method, &url, headers, body.into_bytes()).await else {
             return (0, Value::Null);
@@ -70,9 +83,28 @@ fn token(letter: &Letter) -> &str {
     letter.link().and_then(|link| link.rsplit('/').next()).unwrap_or_default()
 }
 
+/// What the story needs of the program that has the shop.
+pub struct Desk<Credit, Service, Books> {
+    /// Gives a client a sum in roubles, as the operator does.
+    pub credit: Credit,
+    /// The header of a service that takes payments.
+    pub service: Service,
+    /// Adds up the books: how many transfers there are, if all is right.
+    pub books: Books,
+}
+
 /// Plays the story against the shop at `url`, whose letters arrive in the
 /// mailbox. Returns whether all went as expected.
-pub async fn tell(url: &str, mailbox: &Mailbox) -> bool {
+pub async fn tell<Credit, Service, Books>(
+    url: &str,
+    mailbox: &Mailbox,
+    desk: Desk<Credit, Service, Books>,
+) -> bool
+where
+    Credit: AsyncFn(&str, &str) -> bool,
+    Service: Fn() -> (&'static str, String),
+    Books: AsyncFn() -> Option<u64>,
+{
     let mut narrator = Narrator::new();
     let client = match Client::new(DEADLINE, ANSWER_BYTES_MAX) {
         Ok(client) => client,
@@ -151,5 +183,61 @@ pub async fn tell(url: &str, mailbox: &Mailbox) -> bool {
         let (status, _) = laptop.send(Method::POST, "/reset/confirm", Some(body)).await;
         narrator.check(status == 422, "the link works once");
     }
+    pay(&mut narrator, &mut phone, &desk).await;
     narrator.sum_up()
+}
+
+/// How many payments are made at the same moment.
+const PAYMENTS: u32 = 100;
+
+/// The client pays from the wallet.
+async fn pay<Credit, Service, Books>(
+    narrator: &mut Narrator,
+    phone: &mut Device<'_>,
+    desk: &Desk<Credit, Service, Books>,
+) where
+    Credit: AsyncFn(&str, &str) -> bool,
+    Service: Fn() -> (&'static str, String),
+    Books: AsyncFn() -> Option<u64>,
+{
+    narrator.chapter("The shop gives her 505.00, and a hundred payments of 10.00 come at once");
+    let (method, get) = (Method::GET, "/token/get?username=anna");
+    let (status, wallet) = phone.send_to("billing", method, get, None, HeaderMap::new()).await;
+    let number = wallet["tokens"][0]["id"].clone();
+    narrator.check(status == 200 && number.is_u64(), "she has a wallet");
+    narrator.check((desk.credit)("anna", "505.00").await, "the operator gives her 505.00");
+    let mut headers = HeaderMap::new();
+    let (name, value) = (desk.service)();
+    if let Ok(value) = HeaderValue::from_str(&value) {
+        headers.insert(name, value);
+    }
+    let mut payments = tokio::task::JoinSet::new();
+    for payment in 0..PAYMENTS {
+        let body = json!({"operation": "HOLD", "paymentId": format!("demo-{payment}"),
+            "orderId": format!("{payment:012}"), "username": "anna", "tokenId": number,
+            "amount": 10});
+        let url = format!("{}/shop/billing/token/charge", phone.url);
+        let (client, mut headers) = (phone.client.clone(), headers.clone());
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        payments.spawn(async move {
+            let reply = client.call(Method::POST, &url, headers, body.to_string().into()).await;
+            reply.map_or(0, |reply| reply.status.as_u16())
+        });
+    }
+    let statuses = payments.join_all().await;
+    let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
+    narrator.check(count(200) == 50, "exactly fifty succeed");
+    narrator.check(count(409) == 50, "the other fifty are told that the money does not suffice");
+    let question = json!({"username": "anna", "tokenId": number, "limit": 2});
+    let (_, page) =
+        phone.send_to("billing", Method::POST, "/trxn/get", Some(question), HeaderMap::new()).await;
+    for entry in page["items"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        narrator.say(format_args!("     {} {}", entry["operation"], entry["amount"]));
+    }
+    narrator.check(page["balance"] == 5.0, "5.00 are left, and she sees what has moved");
+    let books = (desk.books)().await;
+    if let Some(transfers) = books {
+        narrator.say(format_args!("     {transfers} transfers, all accounts together are zero"));
+    }
+    narrator.check(books.is_some(), "the books are right, as tillgate shop ledger verify says");
 }

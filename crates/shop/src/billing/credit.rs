@@ -67,11 +67,11 @@ impl Billing {
             client: Some(client),
             reason: Some(reason),
         };
-        self.post(&posting, None).await?;
+        let balance = self.post(&posting, None).await?;
         Ok(Credited {
             username: username.as_str().to_owned(),
             amount: Roubles(credit.amount),
-            balance: Roubles(self.balance(&wallet.name()).await?),
+            balance: Roubles(balance.unwrap_or_default()),
         })
     }
 }

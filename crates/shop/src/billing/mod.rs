@@ -7,7 +7,7 @@
 //! - [`transfer`] is the document of a movement, [`account`] that of a wallet
 //!   or a card with its number ([`token_id`]); [`card_code`] is what a card is
 //!   activated by;
-//! - [`post`] carries out a verb, [`credit`] the operator's;
+//! - [`post`] carries out a verb ([`owners`] remembers whose wallets are), [`credit`] the operator's;
 //! - [`tokens`] shows and opens accounts, [`statement`] lists what has moved;
 //! - [`audit`] is what the books are checked by on a live shop, and [`books`]
 //!   checks them;
@@ -23,6 +23,7 @@ pub mod card_code;
 pub mod contract;
 pub mod credit;
 pub mod ledger;
+pub mod owners;
 pub mod post;
 pub mod statement;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub mod verb;
 use tillgate_kernel::Clock;
 use tillgate_store::Store;
 
+use self::owners::Owners;
 use crate::assertion::Assertions;
 use crate::seal::MasterKeys;
 use crate::sessions::Sessions;
@@ -54,4 +56,6 @@ pub struct Billing {
     pub sessions: Sessions,
     /// The shop's address as browsers write it.
     pub public_url: String,
+    /// Of wallets that have paid lately.
+    pub owners: Owners,
 }

@@ -1,7 +1,7 @@
 //! The use case that moves money.
 
 use tillgate_kernel::{Money, Partition};
-use tillgate_store::unit::{Run, run};
+use tillgate_store::unit::{Run, run_with_sums};
 use tillgate_store::{Batch, CommitError, CounterChange, Expect, Unavailable, Versioned};
 
 use super::Billing;
@@ -132,9 +132,7 @@ impl Billing {
             client: charge.client,
             reason: None,
         };
-        let means = self.post(&posting, Some(charge)).await?;
-        let Some(account) = means else { return Ok(None) };
-        self.balance(&account).await.map(Some)
+        self.post(&posting, Some(charge)).await
     }
 
     async fn instruction_of(&self, charge: &Charge) -> Result<Instruction, Refusal> {
@@ -145,15 +143,15 @@ impl Billing {
         let system = || charge.system.clone().ok_or_else(|| missing("paymentSystem"));
         Ok(match charge.verb {
             Verb::Hold => {
-                let from = self.own_account(charge).await?.name();
+                let from = self.own_account(charge).await?;
                 Instruction::Hold { from, order: order()?, amount: amount()? }
             }
             Verb::TopUp => {
-                let account = self.own_account(charge).await?;
-                if account.kind != AccountKind::Wallet {
+                let to = self.own_account(charge).await?;
+                if !matches!(to, AccountName::Wallet(_)) {
                     return Err(Refusal::NotFound);
                 }
-                Instruction::TopUp { to: account.name(), system: system()?, amount: amount()? }
+                Instruction::TopUp { to, system: system()?, amount: amount()? }
             }
             Verb::Receive => {
                 Instruction::Receive { system: system()?, order: order()?, amount: amount()? }
@@ -169,22 +167,31 @@ impl Billing {
     }
 
     /// The account of a charge, if it is the client's.
-    async fn own_account(&self, charge: &Charge) -> Result<Account, Refusal> {
-        let Some(token) = charge.token else { return Err(Refusal::NotFound) };
-        let account = self.store.read::<Account>(Account::key_of(token)).await?;
-        let is_own = |account: &Account| {
-            account.id == token && account.owner.is_some() && account.owner == charge.client
+    async fn own_account(&self, charge: &Charge) -> Result<AccountName, Refusal> {
+        let (Some(token), Some(client)) = (charge.token, charge.client) else {
+            return Err(Refusal::NotFound);
         };
-        account.map(Versioned::into_document).filter(is_own).ok_or(Refusal::NotFound)
+        if let Some(owner) = self.owners.of(token) {
+            let is_own = owner == client;
+            return if is_own { Ok(AccountName::Wallet(token)) } else { Err(Refusal::NotFound) };
+        }
+        let account = self.store.read::<Account>(Account::key_of(token)).await?;
+        let account = account.map(Versioned::into_document);
+        let account = account.filter(|account| account.id == token).ok_or(Refusal::NotFound)?;
+        let owner = account.owner.ok_or(Refusal::NotFound)?;
+        if account.kind == AccountKind::Wallet {
+            self.owners.remember(token, owner);
+        }
+        if owner == client { Ok(account.name()) } else { Err(Refusal::NotFound) }
     }
 
-    /// Carries out an instruction, once. Returns the wallet or the card that
-    /// the payment's money comes from or goes to.
+    /// Carries out an instruction, once. Returns what is in the wallet or the
+    /// card that the payment's money comes from or goes to, if there is one.
     pub(super) async fn post(
         &self,
         posting: &Posting,
         charge: Option<&Charge>,
-    ) -> Result<Option<AccountName>, Refusal> {
+    ) -> Result<Option<Money>, Refusal> {
         let partition = posting.issuer.partition_of(&posting.payment);
         let instruction = &posting.instruction;
         let work = |attempt| async move {
@@ -211,10 +218,16 @@ impl Billing {
             let batch = self.batch(partition, posting, &payment, legs);
             Ok(Run::Commit(batch, Ok(account)))
         };
-        match run(&self.store, work).await {
-            Ok((outcome, _)) => outcome,
-            Err(CommitError::Short { .. }) => Err(self.short_of(instruction).await?),
-            Err(why) => Err(why.into()),
+        let done = match run_with_sums(&self.store, work).await {
+            Ok(done) => done,
+            Err(CommitError::Short { .. }) => return Err(self.short_of(instruction).await?),
+            Err(why) => return Err(why.into()),
+        };
+        let Some(account) = done.value? else { return Ok(None) };
+        // The commit knows what it has left. A repeated request asks.
+        match floored(instruction).and_then(|place| done.sums.get(place)) {
+            Some(kopecks) => Ok(Some(Money::from_kopecks(*kopecks))),
+            None => self.balance(&account).await.map(Some),
         }
     }
 
@@ -300,6 +313,23 @@ impl Billing {
     pub(super) async fn balance(&self, account: &AccountName) -> Result<Money, Refusal> {
         let balances = self.store.balances(&[account.counter()]).await?;
         Ok(Money::from_kopecks(balances.first().copied().unwrap_or_default()))
+    }
+}
+
+/// The place of the floor of the wallet or the card among the floors of an
+/// instruction that begins a payment.
+const fn floored(instruction: &Instruction) -> Option<usize> {
+    match instruction {
+        // Of the two accounts, that of the payment system or of the shop has no
+        // floor.
+        Instruction::TopUp { .. } | Instruction::Credit { .. } | Instruction::Hold { .. } => {
+            Some(0)
+        }
+        Instruction::Receive { .. }
+        | Instruction::Confirm { .. }
+        | Instruction::Short { .. }
+        | Instruction::Reverse { .. }
+        | Instruction::Repaid { .. } => None,
     }
 }
 

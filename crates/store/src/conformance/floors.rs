@@ -94,6 +94,33 @@ pub(super) async fn a_duplicate_of_a_batch_with_a_floor_conflicts_with_it(store:
     assert_eq!(store.balances(&[counter("milk")]).await, Ok(vec![0]));
 }
 
+pub(super) async fn a_commit_returns_the_sums_of_its_floors(store: Stage) {
+    let floored = |amount| {
+        let mut batch = add(&[("milk", amount), ("bread", -amount)]);
+        batch.floor(not_below_zero("milk"));
+        batch.floor(Floor {
+            plus: vec![counter("milk"), counter("bread")],
+            minus: vec![counter("milk")],
+            least: -1_000,
+        });
+        batch
+    };
+    assert_eq!(store.commit_with_sums(floored(50)).await, Ok(vec![50, -50]));
+    assert_eq!(store.commit_with_sums(floored(-20)).await, Ok(vec![30, -30]));
+    assert_eq!(store.commit_with_sums(add(&[("milk", 7)])).await, Ok(vec![]));
+    assert_eq!(store.commit_with_sums(floored(1)).await, Ok(vec![38, -31]));
+    // Each has its own sum, however many are committed together.
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        let (store, batch) = (store.process(number), floored(1));
+        tasks.spawn(async move { store.commit_with_sums(batch).await });
+    }
+    let mut sums: Vec<i64> =
+        tasks.join_all().await.into_iter().map(|sums| sums.expect("committed")[0]).collect();
+    sums.sort_unstable();
+    assert_eq!(sums, (39..=78).collect::<Vec<_>>());
+}
+
 /// The same at the same moment, in all processes.
 pub(super) async fn copies_at_once_conflict_and_are_not_short(store: Stage) {
     for round in 0..10 {

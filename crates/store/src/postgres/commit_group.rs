@@ -1,7 +1,7 @@
 //! Commits batches as one group, and finds the batch that makes a group fail.
 
 use super::failed::{Failed, FailureScope, blame, in_time, is_conflict};
-use super::group::{Group, partitions};
+use super::group::{Admitted, Group, partitions};
 use super::link::{Connected, Link};
 use super::suspects::Suspects;
 use super::time::Time;
@@ -19,8 +19,8 @@ const ATTEMPTS_MAX: u32 = 6;
 /// the other batches wait for it.
 const HALF_LOCK_WAIT: &str = "SET LOCAL lock_timeout = '50ms'";
 
-/// The outcome of a batch: on success, whether it wrote messages.
-pub(super) type Committed = Result<bool, CommitError>;
+/// The outcome of a batch.
+pub(super) type Committed = Result<Admitted, CommitError>;
 
 /// The outcome of a batch after an attempt.
 #[derive(Debug, Clone)]

@@ -146,7 +146,7 @@ impl Postgres {
         self.address.seen()
     }
 
-    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<Vec<i64>, CommitError> {
         let (answer, answered) = oneshot::channel();
         let job = writer::Job::new(batch, answer);
         let closed = || Unavailable::Unreachable("the store has been closed".into());

@@ -109,6 +109,14 @@ impl Held for Group {
     }
 }
 
+/// What a batch leads to that is applied to a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    pub has_messages: bool,
+    /// The sums of its floors.
+    pub sums: Vec<i64>,
+}
+
 /// The key of a message's row.
 fn line_of(id: MessageId) -> OutboxKey {
     (id.subject, i64::from(id.sequence))
@@ -231,11 +239,10 @@ impl Group {
             && partitions(batch).any(|partition| self.locked.contains(&partition))
     }
 
-    /// Applies a batch to the group, or returns why not. On success, returns
-    /// whether the batch writes messages.
-    pub fn admit(&mut self, batch: Stamped) -> Result<bool, CommitError> {
+    /// Applies a batch to the group, or returns why not.
+    pub fn admit(&mut self, batch: Stamped) -> Result<Admitted, CommitError> {
         let home = home(&batch);
-        let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
+        let Writes { docs, counters, released, has_messages, sums } = plan(batch, self)?;
         // Random, so that a document never gets the same version twice, even
         // from different nodes.
         let version = u64::from_be_bytes(random_bytes());
@@ -292,7 +299,7 @@ impl Group {
                 }
             }
         }
-        Ok(has_messages)
+        Ok(Admitted { has_messages, sums })
     }
 
     /// Everything that the group writes, as rows.

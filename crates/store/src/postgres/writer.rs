@@ -52,7 +52,7 @@ const LOCKED_PAGE_PAUSE: Duration = Duration::from_millis(5);
 const CULPRIT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The outcome of a batch.
-type Outcome = Result<(), CommitError>;
+type Outcome = Result<Vec<i64>, CommitError>;
 
 /// A batch that a caller waits for.
 pub struct Job {
@@ -173,16 +173,16 @@ impl Writer {
             for (place, (fate, (answer, locked))) in fates.into_iter().zip(others).enumerate() {
                 match fate {
                     BatchOutcome::Known(outcome) => {
-                        has_messages |= outcome == Ok(true);
+                        has_messages |= outcome.as_ref().is_ok_and(|done| done.has_messages);
                         self.note(&outcome, None);
                         // The caller may have gone. The batch is committed all
                         // the same.
-                        let _ = answer.send(outcome.map(drop));
+                        let _ = answer.send(outcome.map(|done| done.sums));
                     }
                     BatchOutcome::ServerFailed(why) => {
                         let outcome = Err(why.clone().into());
                         self.note(&outcome, Some(why.to_string()));
-                        let _ = answer.send(outcome.map(drop));
+                        let _ = answer.send(outcome.map(|done| done.sums));
                     }
                     BatchOutcome::Locked => {
                         let locked = Some(locked.unwrap_or_else(Stopwatch::start));

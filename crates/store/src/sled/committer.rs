@@ -31,7 +31,7 @@ use crate::under_way::UnderWay;
 use tillgate_kernel::{Partition, Stopwatch};
 
 /// The outcome of a batch.
-type Outcome = Result<(), CommitError>;
+type Outcome = Result<Vec<i64>, CommitError>;
 
 /// A request to the committer.
 pub enum Job {
@@ -140,7 +140,7 @@ impl Committer {
             answers.push((answer, group.admit(batch, place)));
         }
         let is_probed = !probes.is_empty();
-        answers.extend(probes.into_iter().map(|answer| (answer, Ok(()))));
+        answers.extend(probes.into_iter().map(|answer| (answer, Ok(Vec::new()))));
         let finished = group.finished()?;
         if !finished.entries.is_empty() || is_probed {
             let mut entries = finished.entries;

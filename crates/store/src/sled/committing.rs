@@ -18,7 +18,7 @@ const DURABLE_MAX: Duration = Duration::from_secs(5);
 const PROBE_MAX: Duration = Duration::from_millis(2000);
 
 impl Sled {
-    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<Vec<i64>, CommitError> {
         self.not_stalled()?;
         let (answer, answered) = oneshot::channel();
         let batch = batch.stamped(self.clock.now());
@@ -63,7 +63,7 @@ impl Sled {
             return Err(self.why_stopped());
         }
         match tokio::time::timeout(PROBE_MAX, answered).await {
-            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Ok(_))) => {}
             Ok(Ok(Err(CommitError::Unavailable(why)))) => return Err(why),
             Ok(
                 Ok(Err(CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. }))

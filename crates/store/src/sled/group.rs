@@ -132,9 +132,9 @@ impl<'a> Group<'a> {
     }
 
     /// Adds a batch to the group, or returns why it fails. `place` is the
-    /// number of the batch in the group.
-    pub fn admit(&mut self, batch: Stamped, place: usize) -> Result<(), CommitError> {
-        let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
+    /// number of the batch in the group. Returns the sums of its floors.
+    pub fn admit(&mut self, batch: Stamped, place: usize) -> Result<Vec<i64>, CommitError> {
+        let Writes { docs, counters, released, has_messages, sums } = plan(batch, self)?;
         let version = version(self.number, place);
         let mut pieces = Vec::new();
         // All counters are read before anything is written: a damaged one
@@ -175,7 +175,7 @@ impl<'a> Group<'a> {
         }
         self.released.extend(released);
         self.has_messages |= has_messages;
-        Ok(())
+        Ok(sums)
     }
 
     /// Lays out the changed pages, and returns all that is to be written.

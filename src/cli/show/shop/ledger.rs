@@ -49,12 +49,7 @@ pub async fn credit(credit: &Credit) -> Result<(), Failed> {
     let Credit { server, client, sum, reason, key } = credit;
     let random = || format!("{:032x}", u128::from_be_bytes(random_bytes()));
     let key = key.clone().unwrap_or_else(random);
-    // The sum keeps its digits.
-    let body = format!("{{\"amount\":{sum},\"reason\":{}}}", json!(reason));
-    let body = Some(("application/json", body.into_bytes()));
-    let path = format!("/shop/wallets/{client}/credits");
-    let headers = [("idempotency-key", key.as_str())];
-    let given = server.connect().await?.ask(Method::POST, &path, &[], body, &headers).await;
+    let given = give(&server.connect().await?, client, *sum, reason, &key).await;
     let given = given.map_err(|failed| Failed {
         text: format!(
             "{}. To repeat the command, add --key {key}: it gives the money once",
@@ -69,6 +64,22 @@ pub async fn credit(credit: &Credit) -> Result<(), Failed> {
     let balance = Money::from_peer(&given["balance"].to_string()).unwrap_or_default();
     say(format_args!("{}: {sum} given, the wallet holds {balance}", text_at(&given, "username")));
     Ok(())
+}
+
+/// Gives money to a client's wallet, once for each key. Returns the answer of
+/// the server.
+pub async fn give(
+    server: &Server,
+    client: &str,
+    sum: Money,
+    reason: &str,
+    key: &str,
+) -> Result<Value, Failed> {
+    // The sum keeps its digits.
+    let body = format!("{{\"amount\":{sum},\"reason\":{}}}", json!(reason));
+    let body = Some(("application/json", body.into_bytes()));
+    let path = format!("/shop/wallets/{client}/credits");
+    server.ask(Method::POST, &path, &[], body, &[("idempotency-key", key)]).await
 }
 
 pub async fn verify(options: &ServerOptions) -> Result<(), Failed> {

@@ -1,7 +1,7 @@
 //! `tillgate shop`: its staff, its money, its state.
 
 mod doctor;
-mod ledger;
+pub mod ledger;
 
 use clap::{Args, Subcommand, ValueEnum};
 use http::Method;

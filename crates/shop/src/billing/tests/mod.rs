@@ -54,6 +54,7 @@ impl World {
             // Nobody is logged in.
             sessions: Sessions { auth: ServiceClient::of(Router::new(), "billing") },
             public_url: "https://shop.example".into(),
+            owners: Default::default(),
         });
         let routes = api::routes(Arc::clone(&billing));
         let operator = api::routes_for_operator(Arc::clone(&billing));
