@@ -74,15 +74,13 @@ impl Ground<'_> {
     }
 
     fn billing(&self, auth: ServiceClient) -> Arc<Billing> {
-        Arc::new(Billing {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            keys: self.keys.clone(),
-            assertions: Assertions::new(&self.keys),
-            sessions: Sessions { auth },
-            public_url: self.public_url.clone(),
-            owners: Default::default(),
-        })
+        Arc::new(Billing::new(
+            self.store.clone(),
+            self.clock.clone(),
+            self.keys.clone(),
+            Sessions { auth },
+            self.public_url.clone(),
+        ))
     }
 
     fn front(&self, auth: ServiceClient, billing: ServiceClient) -> Router {

@@ -62,15 +62,13 @@ async fn store_at(url: &str) -> Result<Store, String> {
 async fn open(url: String, count: usize) -> Result<Vec<Wallet>, String> {
     let store = store_at(&url).await?;
     let keys = MasterKeys::new(KEY, []);
-    let billing = Arc::new(Billing {
-        store: store.clone(),
-        clock: Clock::System,
-        assertions: Assertions::new(&keys),
+    let billing = Arc::new(Billing::new(
+        store.clone(),
+        Clock::System,
         keys,
-        sessions: Sessions { auth: ServiceClient::of(Router::new(), "billing") },
-        public_url: String::new(),
-        owners: Default::default(),
-    });
+        Sessions { auth: ServiceClient::of(Router::new(), "billing") },
+        String::new(),
+    ));
     let mut wallets = Vec::with_capacity(count);
     for first in (0..count).step_by(OPENED_AT_ONCE) {
         let some = (first..count.min(first + OPENED_AT_ONCE)).map(|number| {

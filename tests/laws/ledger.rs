@@ -13,7 +13,6 @@ use tillgate::store::postgres::{Migration, Postgres};
 use tillgate::store::sled::Sled;
 use tillgate::store::{CounterChange, CounterKey, Store};
 use tillgate_shop::Refusal;
-use tillgate_shop::assertion::Assertions;
 use tillgate_shop::billing::Billing;
 use tillgate_shop::billing::account_name::AccountName;
 use tillgate_shop::billing::books::{Added, Books};
@@ -41,15 +40,13 @@ const CACHE_BYTES: u64 = 16 << 20;
 
 fn billing(store: Store) -> Arc<Billing> {
     let keys = MasterKeys::new([7; 32], []);
-    Arc::new(Billing {
+    Arc::new(Billing::new(
         store,
-        clock: Clock::System,
-        assertions: Assertions::new(&keys),
+        Clock::System,
         keys,
-        sessions: Sessions { auth: ServiceClient::of(Router::new(), "billing") },
-        public_url: String::new(),
-        owners: Default::default(),
-    })
+        Sessions { auth: ServiceClient::of(Router::new(), "billing") },
+        String::new(),
+    ))
 }
 
 fn on_memory() -> Vec<Arc<Billing>> {

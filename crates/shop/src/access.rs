@@ -189,15 +189,13 @@ impl World {
         let service = Arc::new(Auth::new(settings, store.clone(), clock.clone()));
         let operator = auth::api::routes_for_operator(Arc::clone(&service));
         let auth = auth::api::routes(service);
-        let service = Arc::new(Billing {
+        let service = Arc::new(Billing::new(
             store,
-            clock: clock.clone(),
+            clock.clone(),
             keys,
-            assertions: assertions.clone(),
-            sessions: Sessions { auth: ServiceClient::of(auth.clone(), "billing") },
-            public_url: "https://shop.example".into(),
-            owners: Default::default(),
-        });
+            Sessions { auth: ServiceClient::of(auth.clone(), "billing") },
+            "https://shop.example".into(),
+        ));
         let operator = operator.merge(billing::api::routes_for_operator(Arc::clone(&service)));
         let billing = billing::api::routes(Arc::clone(&service));
         let front = Front {

@@ -49,13 +49,27 @@ use crate::sessions::Sessions;
 pub struct Billing {
     pub store: Store,
     pub clock: Clock,
-    pub keys: MasterKeys,
+    keys: MasterKeys,
     /// Reads what services in other processes assert.
-    pub assertions: Assertions,
-    /// Whose session a request has.
-    pub sessions: Sessions,
-    /// The shop's address as browsers write it.
-    pub public_url: String,
+    assertions: Assertions,
+    sessions: Sessions,
+    public_url: String,
     /// Of wallets that have paid lately.
-    pub owners: Owners,
+    owners: Owners,
+}
+
+impl Billing {
+    /// The service on a store. `sessions` knows whose session a request has,
+    /// and `public_url` is the shop's address as browsers write it.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        keys: MasterKeys,
+        sessions: Sessions,
+        public_url: String,
+    ) -> Billing {
+        let (assertions, owners) = (Assertions::new(&keys), Owners::default());
+        Billing { store, clock, keys, assertions, sessions, public_url, owners }
+    }
 }

@@ -46,16 +46,13 @@ impl World {
 
     fn on(store: Store) -> World {
         let keys = MasterKeys::new([7; 32], []);
-        let billing = Arc::new(Billing {
+        let billing = Arc::new(Billing::new(
             store,
-            clock: Clock::System,
-            assertions: Assertions::new(&keys),
+            Clock::System,
             keys,
-            // Nobody is logged in.
-            sessions: Sessions { auth: ServiceClient::of(Router::new(), "billing") },
-            public_url: "https://shop.example".into(),
-            owners: Default::default(),
-        });
+            Sessions { auth: ServiceClient::of(Router::new(), "billing") },
+            "https://shop.example".into(),
+        ));
         let routes = api::routes(Arc::clone(&billing));
         let operator = api::routes_for_operator(Arc::clone(&billing));
         World { billing, routes, operator }
