@@ -43,6 +43,8 @@ pub fn floors(legs: &[Leg]) -> Vec<Floor> {
 pub struct Payment {
     /// The transfer that has brought its money.
     pub opening: Option<Transfer>,
+    /// The version of its document.
+    pub opening_version: u64,
     pub confirm: Option<Transfer>,
     pub short: Option<Transfer>,
     pub reverse: Option<Transfer>,

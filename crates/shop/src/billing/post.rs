@@ -257,6 +257,11 @@ impl Billing {
         for verb in absent.iter().filter(|verb| payment.recorded(**verb).is_none()) {
             batch.assert_version(Transfer::key_in(partition, *verb, None), Expect::Absent);
         }
+        if payment.opening.is_some() {
+            // It never changes. The store learns that there is something already.
+            let opening = Transfer::key_in(partition, Verb::Hold, None);
+            batch.assert_version(opening, Expect::At(payment.opening_version));
+        }
         let transfer = payment.transfer(posting, legs, now);
         let key = Transfer::key_in(partition, instruction.verb(), transfer.refund.as_deref());
         batch.put(key, Expect::Absent, &transfer, now);
@@ -277,7 +282,9 @@ impl Billing {
         let keys = verbs.map(|verb| Transfer::key_in(partition, verb, refund));
         let known = if refund.is_some() { &keys[..] } else { &keys[..4] };
         let mut found = Vec::with_capacity(verbs.len());
-        for stored in self.store.load(known).await? {
+        let loaded = self.store.load(known).await?;
+        let opening_version = loaded.first().and_then(Option::as_ref).map_or(0, |doc| doc.version);
+        for stored in loaded {
             let transfer = stored.map(|stored| stored.document::<Transfer>()).transpose()?;
             // Another payment may have the partition.
             found.push(transfer.filter(|transfer| transfer.payment == posting.payment));
@@ -286,6 +293,7 @@ impl Billing {
         let mut next = || found.next().flatten();
         Ok(Payment {
             opening: next(),
+            opening_version,
             confirm: next(),
             short: next(),
             reverse: next(),

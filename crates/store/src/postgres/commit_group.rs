@@ -168,7 +168,9 @@ async fn commit_group(
     batches: &[Batch],
     patience: Option<&'static str>,
 ) -> Result<Vec<BatchOutcome>, NotCommitted> {
-    if patience.is_none() && batches.iter().all(believes_in_nothing) {
+    // What a floor allows is not known before its counters are locked.
+    let is_insert = |batch: &Batch| believes_in_nothing(batch) && batch.floors.is_empty();
+    if patience.is_none() && batches.iter().all(is_insert) {
         let connected = link.get().await?;
         match insert_group(link, time, &connected, batches).await {
             Ok(Some(fates)) => return Ok(fates),
@@ -229,8 +231,7 @@ fn believes_in_nothing(batch: &Batch) -> bool {
         .docs
         .iter()
         .all(|(key, (expect, _))| *expect == Expect::Absent && inserts(key.partition));
-    // A batch that a floor refuses inserts nothing either.
-    all_absent && !batch.docs.is_empty() && batch.settled.is_empty() && batch.floors.is_empty()
+    all_absent && !batch.docs.is_empty() && batch.settled.is_empty()
 }
 
 /// Commits a group of new things by one statement. Returns `None` if that is

@@ -32,15 +32,17 @@ pub struct CounterColumns {
     names: Vec<String>,
 }
 
-/// The rows of counters, and all parts of theirs. The parts have no index by
-/// counter, so they are read once for all counters, and may be of other pairs.
-const BALANCES: &str = "SELECT grp, name, value FROM tillgate.counters c \
-        WHERE EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS k (grp, name) \
-            WHERE k.grp = c.grp AND k.name = c.name) \
+/// The rows of counters, and all parts of theirs. No pair occurs twice in the
+/// parameters.
+const BALANCES: &str = "SELECT c.grp, c.name, c.value \
+        FROM unnest($1::text[], $2::text[]) AS k (grp, name) \
+        JOIN tillgate.counters c ON c.grp = k.grp AND c.name = k.name \
     UNION ALL \
-    SELECT grp, name, least(greatest(sum(amount), \
-        -9223372036854775808), 9223372036854775807)::bigint FROM tillgate.counter_parts \
-    WHERE grp = ANY($1) AND name = ANY($2) GROUP BY grp, name";
+    SELECT p.grp, p.name, least(greatest(sum(p.amount), \
+        -9223372036854775808), 9223372036854775807)::bigint \
+        FROM unnest($1::text[], $2::text[]) AS k (grp, name) \
+        JOIN tillgate.counter_parts p ON p.grp = k.grp AND p.name = k.name \
+        GROUP BY p.grp, p.name";
 
 /// Adds up the rows of [`BALANCES`].
 fn sums(rows: &[Row]) -> HashMap<CounterKey, i64> {
@@ -59,22 +61,21 @@ impl CounterColumns {
         CounterColumns { groups, names }
     }
 
-    /// Locks the rows of the counters, in the order of their keys. Rows that do
-    /// not exist are created; returns their keys.
+    /// Locks the rows of the counters, in the order in which they are given.
+    /// Rows that do not exist are created; returns their keys.
     pub async fn lock(&self, connected: &Connected) -> Result<Vec<CounterKey>, Failed> {
-        let text = "SELECT c.grp, c.name FROM tillgate.counters c \
-                    JOIN unnest($1::text[], $2::text[]) AS k (grp, name) \
-                    ON c.grp = k.grp AND c.name = k.name \
-                    ORDER BY c.grp COLLATE \"C\", c.name COLLATE \"C\" FOR UPDATE OF c";
         let keys: [&(dyn ToSql + Sync); 2] = [&self.groups, &self.names];
-        if self.groups.is_empty() || connected.ask(text, &keys).await?.len() == self.groups.len() {
+        if self.groups.is_empty() {
             return Ok(Vec::new());
         }
-        let create = "INSERT INTO tillgate.counters (grp, name, value) \
-                      SELECT grp, name, 0 FROM unnest($1::text[], $2::text[]) AS k (grp, name) \
-                      ON CONFLICT (grp, name) DO NOTHING RETURNING grp, name";
-        let created = connected.ask(create, &keys).await?;
-        connected.ask(text, &keys).await?;
+        // A row that is there is locked, and neither changed nor returned.
+        let text = "INSERT INTO tillgate.counters AS c (grp, name, value) \
+                    SELECT grp, name, 0 \
+                    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS k (grp, name, place) \
+                    ORDER BY place \
+                    ON CONFLICT (grp, name) DO UPDATE SET value = c.value WHERE false \
+                    RETURNING grp, name";
+        let created = connected.ask(text, &keys).await?;
         let key = |row: &Row| CounterKey { group: row.get(0), name: row.get(1) };
         Ok(created.iter().map(key).collect())
     }
@@ -125,7 +126,7 @@ impl CounterColumns {
 
 /// The values of counters, in the order of `keys`.
 pub async fn balances(store: &Postgres, keys: &[CounterKey]) -> Result<Vec<i64>, Unavailable> {
-    let columns = CounterColumns::of(keys);
+    let columns = CounterColumns::of(keys.iter().collect::<BTreeSet<_>>());
     // Like a page that is read for an answer: what it shows must survive.
     let rows = query_kept(&store.slow, BALANCES, &[&columns.groups, &columns.names]).await?;
     let sums = sums(&rows);

@@ -31,9 +31,13 @@ struct Step {
 }
 
 /// All migrations. Those that have been released are never changed.
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     Step { text: include_str!("../../../../migrations/0001_begin.sql"), oldest_program: 1 },
     Step { text: include_str!("../../../../migrations/0002_lists.sql"), oldest_program: 2 },
+    Step {
+        text: include_str!("../../../../migrations/0003_parts_by_counter.sql"),
+        oldest_program: 2,
+    },
 ];
 
 /// The schema version that this program needs and creates.

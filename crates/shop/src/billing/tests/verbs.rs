@@ -139,7 +139,9 @@ async fn nobody_pays_from_anothers_wallet_or_changes_anothers_payment() {
     let world = World::new();
     let anna = world.wallet("anna", 10_000).await;
     let boris = world.wallet("boris", 10_000).await;
-    for (what, wallet) in [("another's", boris), ("nobody's", TokenId::new(7).expect("a number"))] {
+    let nobodys = TokenId::new(7).expect("a number");
+    // The second time the owner is remembered.
+    for (what, wallet) in [("another's", boris), ("another's", boris), ("nobody's", nobodys)] {
         let (status, _) = world.charge(&hold("p1", wallet, "10")).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{what}");
     }
