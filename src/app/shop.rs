@@ -10,11 +10,11 @@ use tillgate_shop::billing::{self, Billing};
 use tillgate_shop::bus::Consumer;
 use tillgate_shop::bus::inbox::Inbox;
 use tillgate_shop::front::{self, Front};
-use tillgate_shop::notification::Notification;
 use tillgate_shop::notification::letter::Sender;
 use tillgate_shop::notification::mailer::{MailServer, Mailer, MailerError};
 use tillgate_shop::notification::sender::{Channel, LetterSender};
 use tillgate_shop::notification::sms::{Sms, SmsProvider};
+use tillgate_shop::notification::{self, Notification};
 use tillgate_shop::openapi;
 use tillgate_shop::seal::MasterKeys;
 use tillgate_shop::service_client::ServiceClient;
@@ -83,7 +83,12 @@ impl Ground<'_> {
         ))
     }
 
-    fn front(&self, auth: ServiceClient, billing: ServiceClient) -> Router {
+    fn front(
+        &self,
+        auth: ServiceClient,
+        billing: ServiceClient,
+        notification: ServiceClient,
+    ) -> Router {
         front::routes(Arc::new(Front {
             name: self.shop.name.clone(),
             public_url: self.public_url.clone(),
@@ -91,6 +96,7 @@ impl Ground<'_> {
             time_zone: self.shop.time_zone.clone(),
             auth,
             billing,
+            notification,
             has_sms: self.shop.sms.is_some(),
             forms: Signer::new(&self.keys.derive("forms"), "form"),
         }))
@@ -102,7 +108,8 @@ impl Ground<'_> {
         workers.spawn(Inbox { consumer, store, keys }.run(workers.drain.clone()));
     }
 
-    fn notification(&self, workers: &Workers) -> Result<(), StartError> {
+    /// Starts the service. Returns its routes.
+    fn notification(&self, auth: ServiceClient, workers: &Workers) -> Result<Router, StartError> {
         let service = Notification {
             store: self.store.clone(),
             clock: self.clock.clone(),
@@ -123,7 +130,9 @@ impl Ground<'_> {
             let (service, sender) = (service.clone(), sender.clone());
             workers.spawn(LetterSender { service, channel, sender }.run(workers.drain.clone()));
         }
-        Ok(())
+        let sessions = Sessions { auth };
+        let api = notification::api::Api::new(service, sessions, self.public_url.clone());
+        Ok(notification::api::routes(Arc::new(api)))
     }
 }
 
@@ -154,7 +163,7 @@ pub(super) fn start(
     let (store, clock) = (ground.store.clone(), ground.clock.clone());
     let sweeper = Sweeper { store, clock, swept: tillgate_shop::stored::swept() };
     workers.spawn(sweeper.run(workers.drain.clone()));
-    let (mut auth, mut billing) = (None, None);
+    let (mut auth, mut billing, mut notification) = (None, None, None);
     let mut operator = Router::new();
     if ground.runs(ServiceName::Auth) {
         let service = ground.auth();
@@ -175,12 +184,18 @@ pub(super) fn start(
     }
     mounts.operator.push(Mount { path: "/shop", routes: operator });
     if ground.runs(ServiceName::Notification) {
-        ground.notification(workers)?;
+        let client = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Notification)?;
+        let routes = ground.notification(client, workers)?;
+        mount(&mut mounts, settings, ServiceName::Notification, &routes);
+        notification = Some(routes);
     }
     if ground.runs(ServiceName::Front) {
         let auth = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Front)?;
         let billing = ground.client(ServiceName::Billing, billing.as_ref(), ServiceName::Front)?;
-        mounts.public.push(Mount { path: "", routes: ground.front(auth, billing) });
+        let routes = notification.as_ref();
+        let notification = ground.client(ServiceName::Notification, routes, ServiceName::Front)?;
+        let routes = ground.front(auth, billing, notification);
+        mounts.public.push(Mount { path: "", routes });
     }
     Ok(mounts)
 }
@@ -191,8 +206,9 @@ fn mount(mounts: &mut Mounts, settings: &Settings, service: ServiceName, routes:
     let path = match service {
         ServiceName::Auth => "/shop/auth",
         ServiceName::Billing => "/shop/billing",
+        ServiceName::Notification => "/shop/notification",
         // They have no routes of this kind.
-        ServiceName::Gateway | ServiceName::Notification | ServiceName::Front => return,
+        ServiceName::Gateway | ServiceName::Front => return,
     };
     mounts.public.push(Mount { path, routes: routes.clone() });
     if settings.services.alone() == Some(service) {

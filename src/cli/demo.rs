@@ -134,6 +134,7 @@ async fn shop(exit: bool) -> Result<(), Failed> {
     let url = format!("http://{}", app.address());
     let server = &Server::at(&url, Secret::new(admin_token.clone()))?;
     let desk = tillgate_lab::demo::shop::Desk {
+        mailbox: &mailbox,
         credit: async |client: &str, sum: &str| {
             let (sum, reason) = (sum.parse().unwrap_or_default(), "You have waited long");
             show::shop::ledger::give(server, client, sum, reason, "demo").await.is_ok()
@@ -144,7 +145,7 @@ async fn shop(exit: bool) -> Result<(), Failed> {
             books.faults().is_empty().then(|| books.size().0)
         },
     };
-    let right = tillgate_lab::demo::shop::tell(&url, &mailbox, desk).await;
+    let right = tillgate_lab::demo::shop::tell(&url, desk).await;
     if !exit {
         say(format_args!(
             "\nThe shop stays open until Ctrl-C. Register in your browser, with any address; the \

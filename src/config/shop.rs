@@ -15,10 +15,12 @@ use crate::kernel::setting::http_url;
 use crate::texts::Language;
 
 /// Which service calls which other one.
-const CALLS: [(ServiceName, ServiceName); 3] = [
+const CALLS: [(ServiceName, ServiceName); 5] = [
     (ServiceName::Front, ServiceName::Auth),
     (ServiceName::Front, ServiceName::Billing),
+    (ServiceName::Front, ServiceName::Notification),
     (ServiceName::Billing, ServiceName::Auth),
+    (ServiceName::Notification, ServiceName::Auth),
 ];
 
 /// The services that write to each other.

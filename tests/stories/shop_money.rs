@@ -1,5 +1,5 @@
-//! Clients' money, from the outside: the contract in one process and in two, the
-//! operator's commands, and kills in the middle of traffic.
+//! Clients' money, from the outside: the contract in one process and in two,
+//! the operator's commands, and kills in the middle of traffic.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -266,7 +266,7 @@ async fn the_contract_of_billing_is_the_same_in_one_process_and_in_two() {
 /// Verbs that were acknowledged: the payment and the operation.
 type Acknowledged = Arc<Mutex<BTreeSet<(String, String)>>>;
 
-/// Pays, confirms and reverses until it is told to stop.
+/// Pays, confirms and reverses until it must stop.
 async fn trade(
     api: Api,
     cycle: u32,

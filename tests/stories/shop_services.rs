@@ -123,13 +123,16 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     let store = Server::shared().new_database().await;
     let letters =
         format!("[shop.mail]\nurl = \"{}\"\nfrom = \"shop@shop.example\"\n", mailbox.url());
-    let letters = format!("public_url = \"https://shop.example\"\n{letters}");
-    let (auth, letters) = (folder(&store, ""), folder(&store, &letters));
-    let (auth, _letters) = (start(auth.path(), "auth"), start(letters.path(), "notification"));
+    let auth = folder(&store, "");
+    let auth = start(auth.path(), "auth");
     let urls = format!("[shop.service_urls]\nauth = \"{}\"\n", auth.url);
+    let letters = format!("public_url = \"https://shop.example\"\n{letters}{urls}");
+    let letters = folder(&store, &letters);
+    let letters = start(letters.path(), "notification");
     let billing = folder(&store, &urls);
     let billing = start(billing.path(), "billing");
     let urls = format!("{urls}billing = \"{}\"\n", billing.url);
+    let urls = format!("{urls}notification = \"{}\"\n", letters.url);
     let front = folder("memory:", &format!("name = \"Лавка\"\n{urls}"));
     let front_process = start(front.path(), "front");
     let mut browser = Browser::new(&front_process.url);
@@ -142,6 +145,11 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     let account = browser.open("/account").await;
     assert!(!account.contains("не подтверждён") && account.contains("0,00\u{a0}₽"), "{account}");
     assert!(browser.open("/account/wallet").await.contains("Операций пока нет"));
+
+    // The client wants no letters about the wallet.
+    assert!(browser.open("/account/notifications").await.contains("value=\"yes\" checked"));
+    assert_eq!(browser.fill("/account/notifications", &[]).await.status, 303);
+    assert!(!browser.open("/account/notifications").await.contains("checked"));
 
     // Without the wallets the account is shown all the same.
     assert_eq!(billing.terminate(), Some(0));

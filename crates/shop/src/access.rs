@@ -20,6 +20,7 @@ use crate::assertion::{self, Assertions};
 use crate::auth::{self, Auth};
 use crate::billing::{self, Billing};
 use crate::front::{self, Front};
+use crate::notification::{self, Notification};
 use crate::seal::MasterKeys;
 use crate::service_client::ServiceClient;
 use crate::sessions::Sessions;
@@ -117,6 +118,11 @@ const BILLING: &[Line] = &[
     ),
 ];
 
+const NOTIFICATION: &[Line] = &[
+    ("GET", "/wishes", Sent::Nothing, [401, 200, 200, 200, 200, 401]),
+    ("PUT", "/wishes", Sent::Json(r#"{"wallet":false}"#), [401, 200, 200, 200, 200, 401]),
+];
+
 const FRONT: &[Line] = &[
     ("GET", "/register", Sent::Nothing, [200, 200, 200, 200, 200, 200]),
     ("POST", "/register", Sent::Form("username=x1"), [403, 403, 403, 403, 403, 403]),
@@ -124,6 +130,8 @@ const FRONT: &[Line] = &[
     ("POST", "/login", Sent::Form("username=x1&password=wrong"), [403, 403, 403, 403, 403, 403]),
     ("POST", "/logout", Sent::Form("form_token=forged"), [303, 303, 303, 303, 303, 303]),
     ("GET", "/account", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
+    ("GET", "/account/notifications", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
+    ("POST", "/account/notifications", Sent::Form("wallet=yes"), [303; 6]),
     ("GET", "/account/wallet", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
     ("GET", "/account/wallet?cursor=x", Sent::Nothing, [303, 404, 404, 404, 404, 303]),
     ("POST", "/account/sessions", Sent::Form("id=x"), [303, 303, 303, 303, 303, 303]),
@@ -164,6 +172,7 @@ struct World {
     auth: Router,
     money: Arc<Billing>,
     billing: Router,
+    notification: Router,
     operator: Router,
     front: Router,
     clock: Clock,
@@ -185,7 +194,8 @@ impl World {
             has_sms: true,
         };
         let store = Store::Memory(Arc::new(Memory::new(clock.clone())));
-        let keys = settings.keys.clone();
+        let (keys, letter_keys) = (settings.keys.clone(), settings.keys.clone());
+        let letters = store.clone();
         let service = Arc::new(Auth::new(settings, store.clone(), clock.clone()));
         let operator = auth::api::routes_for_operator(Arc::clone(&service));
         let auth = auth::api::routes(service);
@@ -198,6 +208,10 @@ impl World {
         ));
         let operator = operator.merge(billing::api::routes_for_operator(Arc::clone(&service)));
         let billing = billing::api::routes(Arc::clone(&service));
+        let sessions = Sessions { auth: ServiceClient::of(auth.clone(), "notification") };
+        let letters = Notification { store: letters, clock: clock.clone(), keys: letter_keys };
+        let letters = notification::api::Api::new(letters, sessions, "https://shop.example".into());
+        let notification = notification::api::routes(Arc::new(letters));
         let front = Front {
             name: String::new(),
             public_url: "https://shop.example".into(),
@@ -205,6 +219,7 @@ impl World {
             time_zone: jiff::tz::TimeZone::UTC,
             auth: ServiceClient::of(auth.clone(), "front"),
             billing: ServiceClient::of(billing.clone(), "front"),
+            notification: ServiceClient::of(notification.clone(), "front"),
             has_sms: true,
             forms: Signer::new(&[7; 32], "form"),
         };
@@ -212,6 +227,7 @@ impl World {
             auth,
             money: service,
             billing,
+            notification,
             operator,
             front: front::routes(Arc::new(front)),
             clock,
@@ -338,6 +354,7 @@ fn every_route_is_in_the_table() {
     for (source, lines, contract) in [
         (include_str!("auth/api/mod.rs"), AUTH, auth::contract::contract()),
         (include_str!("billing/api/mod.rs"), BILLING, billing::contract::contract()),
+        (include_str!("notification/api.rs"), NOTIFICATION, notification::contract::contract()),
     ] {
         let routes = routes_in(source);
         assert_eq!(routes, listed(lines));
@@ -352,6 +369,7 @@ fn every_route_is_in_the_table() {
 async fn everybody_may_do_what_the_table_says() {
     hold(AUTH, |world| &world.auth).await;
     hold(BILLING, |world| &world.billing).await;
+    hold(NOTIFICATION, |world| &world.notification).await;
     hold(OPERATOR, |world| &world.auth).await;
     hold(OPERATOR, |world| &world.billing).await;
     hold(FRONT, |world| &world.front).await;

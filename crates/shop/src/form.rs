@@ -49,6 +49,8 @@ pub enum Fault {
     /// It is not what `next_cursor` said.
     NotACursor,
     NotATime,
+    /// It is neither true nor false.
+    NotASwitch,
     /// The request has no such field.
     Unknown,
     /// It occurs more than once.
@@ -126,6 +128,7 @@ impl Fault {
                 "Передайте next_cursor прошлой страницы без изменений".into(),
                 "It must be next_cursor of the previous page, unchanged".into(),
             ),
+            Fault::NotASwitch => ("Нужно true или false".into(), "It must be true or false".into()),
             Fault::NotATime => (
                 "Нужно время вида 2026-11-30T10:00:00Z".into(),
                 "It must be a time such as 2026-11-30T10:00:00Z".into(),
@@ -330,6 +333,12 @@ impl Form {
         let raw = self.present(name)?;
         let number = raw.get().parse().ok().filter(|number| (least..=most).contains(number));
         number.or_else(|| self.refuse(name, Fault::NotWhole(least, most)))
+    }
+
+    /// True or false, which must be there.
+    pub fn switch(&mut self, name: &str) -> Option<bool> {
+        let Some(raw) = self.present(name) else { return self.refuse(name, Fault::Missing) };
+        serde_json::from_str(raw.get()).ok().or_else(|| self.refuse(name, Fault::NotASwitch))
     }
 
     /// One of some words, which must be there.

@@ -2,12 +2,16 @@
 
 use serde_json::Value;
 
-use crate::{auth, billing, contract};
+use crate::{auth, billing, contract, notification};
 
 /// The document.
 #[must_use]
 pub fn document() -> Value {
-    contract::document(&[auth::contract::contract(), billing::contract::contract()])
+    contract::document(&[
+        auth::contract::contract(),
+        billing::contract::contract(),
+        notification::contract::contract(),
+    ])
 }
 
 /// The document as text.

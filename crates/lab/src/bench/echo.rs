@@ -13,17 +13,27 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use super::wallets::Pay;
+use super::error::BenchError;
+use super::options::Options;
+use super::wallets::{Pay, Shop};
 
 const ANSWER: &[u8] = br#"{"status":"created","number":"482993011752"}"#;
 
-/// Serves until the process is killed.
-pub async fn serve(address: SocketAddr) -> std::io::Result<()> {
-    accept(address, || service_fn(answer)).await
+/// Runs the server that the options ask for, until the process is killed.
+pub async fn serve(options: &Options, shop: Option<Shop>) -> Result<(), BenchError> {
+    if let (Some(address), Some(shop)) = (options.by_version, shop) {
+        let store = options.store.clone().unwrap_or_default();
+        let pay = (shop.by_version)(store).await.map_err(BenchError::because)?;
+        return serve_payments(address, pay).await.map_err(BenchError::because);
+    }
+    let Some(address) = options.echo else {
+        return Err(BenchError::usage("--by-version: this build has no shop"));
+    };
+    accept(address, || service_fn(answer)).await.map_err(BenchError::because)
 }
 
-/// The same, but each request is a payment, and is answered when it is made.
-pub async fn serve_payments(address: SocketAddr, pay: Pay) -> std::io::Result<()> {
+/// Each request is a payment, and is answered when it is made.
+async fn serve_payments(address: SocketAddr, pay: Pay) -> std::io::Result<()> {
     accept(address, || {
         let pay = Arc::clone(&pay);
         service_fn(move |request| pay_and_answer(Arc::clone(&pay), request))

@@ -34,13 +34,8 @@ pub use self::wallets::{Pay, Shop, Wallet};
 /// Takes the measurements that `options` describe, and prints them.
 /// A build with the shop can measure its wallets.
 pub async fn run(options: Options, shop: Option<Shop>) -> Result<(), BenchError> {
-    if let Some(address) = options.echo {
-        return echo::serve(address).await.map_err(BenchError::because);
-    }
-    if let (Some(address), Some(shop)) = (options.by_version, shop) {
-        let pay = (shop.by_version)(options.store.unwrap_or_default()).await;
-        let pay = pay.map_err(BenchError::because)?;
-        return echo::serve_payments(address, pay).await.map_err(BenchError::because);
+    if options.is_a_server() {
+        return echo::serve(&options, shop).await;
     }
     if options.receivers == 0 || options.receivers > 64 {
         return Err(BenchError::usage("--receivers: from 1 to 64"));
@@ -97,7 +92,7 @@ pub async fn run(options: Options, shop: Option<Shop>) -> Result<(), BenchError>
                 };
                 let mut row = measure(&name, &target, &load).await;
                 if bare_rate > 0.0 {
-                    row.ratio = Some(share(row.measurements.per_second(), bare_rate));
+                    row.ratio = Some(report::share(row.measurements.per_second(), bare_rate));
                 }
                 rows.push(row);
                 bar.inc(1);
@@ -121,9 +116,4 @@ pub async fn run(options: Options, shop: Option<Shop>) -> Result<(), BenchError>
     } else {
         Err(BenchError::because(format!("{errors} requests failed or were not answered with 2xx")))
     }
-}
-
-#[expect(clippy::float_arithmetic, reason = "a ratio of rates")]
-fn share(ours: f64, bare: f64) -> f64 {
-    ours / bare
 }

@@ -72,3 +72,10 @@ pub struct Options {
     #[arg(long, hide = true, value_name = "ADDR")]
     pub(super) echo: Option<std::net::SocketAddr>,
 }
+
+impl Options {
+    /// Whether the command only runs a server that others are compared with.
+    pub(super) const fn is_a_server(&self) -> bool {
+        self.echo.is_some() || self.by_version.is_some()
+    }
+}

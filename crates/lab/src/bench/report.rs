@@ -113,12 +113,16 @@ pub(super) fn print_table(rows: &[Row], rate: Option<u32>) {
     say("DATABASE: of all PostgreSQL processes here; memory and bytes are those of the receivers");
 }
 
+#[expect(clippy::float_arithmetic, reason = "a ratio of rates")]
+pub(super) fn share(ours: f64, bare: f64) -> f64 {
+    ours / bare
+}
+
 /// The name of the server that does nothing.
 pub(super) const BARE: &str = "bare hyper";
 
 /// How payments compare with what they are measured beside: many wallets with
 /// new orders, one wallet with many, and with the same by version.
-#[expect(clippy::float_arithmetic, reason = "a ratio of rates")]
 fn comparison(rows: &[Row], row: &Row) -> Option<String> {
     let beside = |workload: Workload| {
         let is_beside = |other: &&Row| {
@@ -126,7 +130,7 @@ fn comparison(rows: &[Row], row: &Row) -> Option<String> {
             !is_bare && (other.workload, other.connections) == (workload.name(), row.connections)
         };
         let other = rows.iter().find(is_beside)?;
-        let ratio = row.measurements.per_second() / other.measurements.per_second();
+        let ratio = share(row.measurements.per_second(), other.measurements.per_second());
         Some(format!("{ratio:.2} of {}", workload.name()))
     };
     let compared: Vec<String> = if row.workload == Workload::Ledger.name() {

@@ -84,7 +84,9 @@ fn token(letter: &Letter) -> &str {
 }
 
 /// What the story needs of the program that has the shop.
-pub struct Desk<Credit, Service, Books> {
+pub struct Desk<'a, Credit, Service, Books> {
+    /// Where the shop's letters arrive.
+    pub mailbox: &'a Mailbox,
     /// Gives a client a sum in roubles, as the operator does.
     pub credit: Credit,
     /// The header of a service that takes payments.
@@ -93,13 +95,9 @@ pub struct Desk<Credit, Service, Books> {
     pub books: Books,
 }
 
-/// Plays the story against the shop at `url`, whose letters arrive in the
-/// mailbox. Returns whether all went as expected.
-pub async fn tell<Credit, Service, Books>(
-    url: &str,
-    mailbox: &Mailbox,
-    desk: Desk<Credit, Service, Books>,
-) -> bool
+/// Plays the story against the shop at `url`. Returns whether all went as
+/// expected.
+pub async fn tell<Credit, Service, Books>(url: &str, desk: Desk<'_, Credit, Service, Books>) -> bool
 where
     Credit: AsyncFn(&str, &str) -> bool,
     Service: Fn() -> (&'static str, String),
@@ -130,7 +128,7 @@ where
     narrator.check(is_open, "her address is not confirmed yet");
 
     narrator.chapter("She confirms the address from the letter");
-    let letter = mailbox.letter_to(EMAIL, 1, DEADLINE).await;
+    let letter = desk.mailbox.letter_to(EMAIL, 1, DEADLINE).await;
     narrator.check(letter.is_some(), "a letter has arrived");
     if let Some(letter) = &letter {
         show(letter);
@@ -171,7 +169,7 @@ where
     let body = json!({ "username": "anna" });
     let (status, _) = phone.send(Method::POST, "/reset", Some(body)).await;
     narrator.check(status == 204, "she asks for a letter");
-    let letter = mailbox.letter_to(EMAIL, 2, DEADLINE).await;
+    let letter = desk.mailbox.letter_to(EMAIL, 2, DEADLINE).await;
     narrator.check(letter.is_some(), "it has arrived");
     if let Some(letter) = &letter {
         show(letter);
@@ -194,7 +192,7 @@ const PAYMENTS: u32 = 100;
 async fn pay<Credit, Service, Books>(
     narrator: &mut Narrator,
     phone: &mut Device<'_>,
-    desk: &Desk<Credit, Service, Books>,
+    desk: &Desk<'_, Credit, Service, Books>,
 ) where
     Credit: AsyncFn(&str, &str) -> bool,
     Service: Fn() -> (&'static str, String),
@@ -206,6 +204,11 @@ async fn pay<Credit, Service, Books>(
     let number = wallet["tokens"][0]["id"].clone();
     narrator.check(status == 200 && number.is_u64(), "she has a wallet");
     narrator.check((desk.credit)("anna", "505.00").await, "the operator gives her 505.00");
+    let letter = desk.mailbox.letter_to(EMAIL, 3, DEADLINE).await;
+    narrator.check(letter.is_some(), "a letter says so");
+    if let Some(letter) = &letter {
+        show(letter);
+    }
     let mut headers = HeaderMap::new();
     let (name, value) = (desk.service)();
     if let Ok(value) = HeaderValue::from_str(&value) {
@@ -227,7 +230,8 @@ async fn pay<Credit, Service, Books>(
     let statuses = payments.join_all().await;
     let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
     narrator.check(count(200) == 50, "exactly fifty succeed");
-    narrator.check(count(409) == 50, "the other fifty are told that the money does not suffice");
+    narrator
+        .check(count(409) == 50, "the other fifty are answered that the money does not suffice");
     let question = json!({"username": "anna", "tokenId": number, "limit": 2});
     let (_, page) =
         phone.send_to("billing", Method::POST, "/trxn/get", Some(question), HeaderMap::new()).await;

@@ -1,7 +1,7 @@
 //! The operator gives money to a client's wallet.
 
 use serde::Serialize;
-use tillgate_kernel::Money;
+use tillgate_kernel::{Fingerprint, Money, Private};
 
 use super::Billing;
 use super::post::Posting;
@@ -10,7 +10,9 @@ use super::tokens::unsealable;
 use super::transfer::Issuer;
 use super::verb::Instruction;
 use crate::Refusal;
+use crate::bus::{Envelope, Service, message_id};
 use crate::form::Form;
+use crate::formats::WalletFilled;
 use crate::roubles::Roubles;
 use crate::username::{ClientNumber, Username};
 
@@ -60,7 +62,19 @@ impl Billing {
         let wallet = self.wallet_of(client).await?;
         let data_key = wallet.data_key(&self.keys).map_err(unsealable)?;
         let reason = data_key.seal(&credit.reason, place_of_reason(wallet.id));
+        let partition = Issuer::Operator.partition_of(key);
+        let filled = WalletFilled {
+            cause: Fingerprint::of(&[b"wallet filled", key.as_bytes()]),
+            username: username.as_str().to_owned(),
+            amount: credit.amount,
+            reason: Private::new(credit.reason.clone()),
+        };
+        // It is the only message about this payment.
+        let id = message_id(Service::Billing, partition, 1);
+        let now = self.clock.now();
+        let to = Service::Notification;
         let posting = Posting {
+            message: Some(Envelope::message(to, id, &filled, &self.keys, now)),
             issuer: Issuer::Operator,
             payment: key.to_owned(),
             instruction: Instruction::Credit { to: wallet.name(), amount: credit.amount },

@@ -7,7 +7,8 @@
 //! - [`transfer`] is the document of a movement, [`account`] that of a wallet
 //!   or a card with its number ([`token_id`]); [`card_code`] is what a card is
 //!   activated by;
-//! - [`post`] carries out a verb ([`owners`] remembers whose wallets are), [`credit`] the operator's;
+//! - [`post`] carries out a verb, [`credit`] the operator's; [`owners`]
+//!   remembers whose wallets are;
 //! - [`tokens`] shows and opens accounts, [`statement`] lists what has moved;
 //! - [`audit`] is what the books are checked by on a live shop, and [`books`]
 //!   checks them;

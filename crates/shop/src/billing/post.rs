@@ -1,5 +1,6 @@
 //! The use case that moves money.
 
+use tillgate_kernel::outbox::Message;
 use tillgate_kernel::{Money, Partition};
 use tillgate_store::unit::{Run, run_with_sums};
 use tillgate_store::{Batch, CommitError, CounterChange, Expect, Unavailable, Versioned};
@@ -115,6 +116,8 @@ pub struct Posting {
     pub instruction: Instruction,
     pub client: Option<ClientNumber>,
     pub reason: Option<Sealed>,
+    /// What another service is to know of it.
+    pub message: Option<Message>,
 }
 
 impl Billing {
@@ -131,6 +134,7 @@ impl Billing {
             instruction,
             client: charge.client,
             reason: None,
+            message: None,
         };
         self.post(&posting, Some(charge)).await
     }
@@ -258,13 +262,16 @@ impl Billing {
             batch.assert_version(Transfer::key_in(partition, *verb, None), Expect::Absent);
         }
         if payment.opening.is_some() {
-            // It never changes. The store learns that there is something already.
+            // It never changes. The store learns that something is there.
             let opening = Transfer::key_in(partition, Verb::Hold, None);
             batch.assert_version(opening, Expect::At(payment.opening_version));
         }
         let transfer = payment.transfer(posting, legs, now);
         let key = Transfer::key_in(partition, instruction.verb(), transfer.refund.as_deref());
         batch.put(key, Expect::Absent, &transfer, now);
+        if let Some(message) = &posting.message {
+            batch.send(message.clone());
+        }
         batch
     }
 

@@ -175,6 +175,12 @@ impl<C: Consumer> Inbox<C> {
 
 #[cfg(test)]
 impl<C: Consumer> Inbox<C> {
+    /// Takes a message that is not in the outbox.
+    pub async fn take_one(&self, id: MessageId, envelope: &Envelope) -> Result<(), NotTaken> {
+        let envelope = envelope.clone();
+        self.consumer.take(&Incoming { id, envelope, keys: &self.keys }).await
+    }
+
     /// Takes the messages that are due, until none is left. Each is taken
     /// twice, as after a crash before it was settled.
     pub async fn take_all_twice(&self) -> usize {

@@ -151,6 +151,7 @@ fn field_schema(field: &Field) -> Value {
         Shape::Text(_) | Shape::Username(_) | Shape::Phone => json!({"type": "string"}),
         Shape::Email => json!({"type": "string", "format": "email"}),
         Shape::Password => json!({"type": "string", "format": "password"}),
+        Shape::Switch => json!({"type": "boolean"}),
         Shape::Choice(all) => json!({"type": "string", "enum": all}),
         Shape::Id(_) => json!({"type": "string", "pattern": "^[A-Za-z0-9._-]+$"}),
         Shape::Order => {
@@ -188,7 +189,8 @@ pub const fn characters_max(shape: Shape) -> Option<usize> {
         Shape::Email => Some(EMAIL_CHARACTERS_MAX),
         Shape::Phone => Some(PHONE_CHARACTERS_MAX),
         Shape::Password => Some(password::CHARACTERS_MAX),
-        Shape::Choice(_)
+        Shape::Switch
+        | Shape::Choice(_)
         | Shape::Order
         | Shape::Whole(..)
         | Shape::Amount

@@ -54,6 +54,8 @@ pub enum Shape {
     Email,
     Phone,
     Password,
+    /// True or false.
+    Switch,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// At most so many Latin letters, digits, dots, hyphens and underscores.

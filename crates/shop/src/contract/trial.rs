@@ -21,7 +21,10 @@ fn too_long(shape: Shape, most: usize) -> String {
 }
 
 const fn is_text(shape: Shape) -> bool {
-    !matches!(shape, Shape::Whole(..) | Shape::Amount | Shape::Object(_) | Shape::Objects(..))
+    !matches!(
+        shape,
+        Shape::Switch | Shape::Whole(..) | Shape::Amount | Shape::Object(_) | Shape::Objects(..)
+    )
 }
 
 /// The values that a field does not take: what is tried, the value, and what is
@@ -32,13 +35,14 @@ pub fn wrong_values(field: &Field) -> Vec<(&'static str, Value, String)> {
     let not_of_type = match shape {
         Shape::Whole(least, most) => Fault::NotWhole(least, most),
         Shape::Amount => Fault::NotAnAmount,
+        Shape::Switch => Fault::NotASwitch,
         Shape::Object(_) | Shape::Objects(..) => Fault::NotObjects,
         _ => Fault::NotText,
     };
-    let mut all = vec![
-        ("a list of texts", json!(["Анна"]), said(not_of_type)),
-        ("a switch", json!(true), said(not_of_type)),
-    ];
+    let mut all = vec![("a list of texts", json!(["Анна"]), said(not_of_type))];
+    if !matches!(shape, Shape::Switch) {
+        all.push(("a switch", json!(true), said(not_of_type)));
+    }
     if !matches!(shape, Shape::Object(_)) {
         all.push(("an object", json!({"a": 1}), said(not_of_type)));
     }
@@ -93,7 +97,12 @@ fn of_shape(shape: Shape) -> Vec<(&'static str, Value, String)> {
             all.push(("none", json!([]), said(Fault::WrongCount(most))));
             all.push(("too many", json!(vec![json!({}); most + 1]), said(Fault::WrongCount(most))));
         }
-        Shape::Text(_) | Shape::Username(_) | Shape::Email | Shape::Phone | Shape::Object(_) => {}
+        Shape::Text(_)
+        | Shape::Username(_)
+        | Shape::Email
+        | Shape::Phone
+        | Shape::Switch
+        | Shape::Object(_) => {}
     }
     all
 }

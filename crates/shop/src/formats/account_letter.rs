@@ -1,7 +1,7 @@
 //! Format 18: a letter about a client's account. From `auth` to `notification`.
 
 use serde::{Deserialize, Serialize};
-use tillgate_kernel::{Fingerprint, Language, Private, Timestamp};
+use tillgate_kernel::{Fingerprint, Language, Money, Private, Timestamp};
 
 use crate::bus::Format;
 
@@ -32,6 +32,8 @@ pub enum Letter {
     AddressTaken,
     /// Your account has another address now.
     AddressChanged,
+    /// The shop has given you money.
+    WalletFilled { amount: Money, reason: Private },
     /// A code that proves that this is your telephone number.
     PhoneCode { code: Private },
 }

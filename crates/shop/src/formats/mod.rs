@@ -4,6 +4,8 @@
 
 mod account_letter;
 mod contacts;
+mod wallet_filled;
 
 pub use account_letter::{AccountLetter, Letter};
 pub use contacts::Contacts;
+pub use wallet_filled::WalletFilled;

@@ -8,8 +8,8 @@
 //!   letter ends with;
 //! - `visitor` is who looks at a page;
 //! - `posted` reads forms, `reply` the answers of services;
-//! - `register`, `verify`, `phone`, `login`, `reset`, `account`, `own` and
-//!   `wallet` are the pages.
+//! - `register`, `verify`, `phone`, `login`, `reset`, `account`, `own`,
+//!   `wallet` and `wishes` are the pages.
 
 mod account;
 mod form_page;
@@ -25,6 +25,7 @@ mod reset;
 mod verify;
 mod visitor;
 mod wallet;
+mod wishes;
 pub mod words;
 
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub struct Front {
     pub time_zone: TimeZone,
     pub auth: ServiceClient,
     pub billing: ServiceClient,
+    pub notification: ServiceClient,
     /// Whether short messages are sent, so that a number can be confirmed.
     pub has_sms: bool,
     /// Signs the hidden field of forms.
@@ -66,6 +68,7 @@ pub fn routes(front: Arc<Front>) -> Router {
         .route("/logout", post(login::leave))
         .route("/account", get(account::show))
         .route("/account/wallet", get(wallet::show))
+        .route("/account/notifications", get(wishes::form).post(wishes::submit))
         .route("/account/sessions", post(account::end_session))
         .route("/account/verify", post(verify::send_again))
         .route("/account/phone", post(phone::confirm))

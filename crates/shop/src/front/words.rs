@@ -74,6 +74,9 @@ pub struct Words {
     pub payment: &'static str,
     pub payment_back: &'static str,
     pub other_operation: &'static str,
+    pub wishes: &'static str,
+    pub wishes_text: &'static str,
+    pub wish_wallet: &'static str,
 }
 
 /// The texts in a language.
@@ -151,6 +154,9 @@ const RU: Words = Words {
     payment: "Оплата заказа",
     payment_back: "Возврат за заказ",
     other_operation: "Другая операция",
+    wishes: "Уведомления",
+    wishes_text: "Письма о самой учётной записи приходят всегда: они её защищают",
+    wish_wallet: "Письма о деньгах на кошельке",
 };
 
 const EN: Words = Words {
@@ -219,4 +225,7 @@ const EN: Words = Words {
     payment: "Payment for an order",
     payment_back: "Money back for an order",
     other_operation: "Another operation",
+    wishes: "Notifications",
+    wishes_text: "Letters about the account itself are always sent: they protect it",
+    wish_wallet: "Letters about money in the wallet",
 };

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
 use tillgate_kernel::{DocKey, Document, Kind, Partition, Unreadable};
 
+use super::wishes::Wishes;
 use crate::formats::Contacts;
 use crate::seal::{DataKey, MasterKeys, Place, Sealed, Unsealable, WrappedKey};
 
@@ -18,6 +19,8 @@ pub struct Recipient {
     /// Of the contacts.
     #[serde(default)]
     revision: u32,
+    #[serde(default, skip_serializing_if = "Wishes::are_usual")]
+    pub wishes: Wishes,
     /// How many letters the client was sent.
     #[serde(default)]
     letters: u32,
@@ -28,7 +31,7 @@ impl Recipient {
     #[must_use]
     pub fn new(partition: Partition, keys: &MasterKeys, random: [u8; 32]) -> Recipient {
         let (_, key) = keys.wrap(random, place(partition, "key"));
-        Recipient { key, contacts: None, revision: 0, letters: 0 }
+        Recipient { key, contacts: None, revision: 0, wishes: Wishes::default(), letters: 0 }
     }
 
     #[must_use]

@@ -12,7 +12,8 @@ use super::Notification;
 use super::notice::Notice;
 use super::recipient::Recipient;
 use crate::bus::{Consumer, Format, Incoming, NotTaken, Service, Unreadable, message_id};
-use crate::formats::{AccountLetter, Contacts, Letter};
+use crate::formats::{AccountLetter, Contacts, Letter, WalletFilled};
+use crate::username::{ClientNumber, Username};
 
 /// The lane of letters. The body of a message is the cause of its notice.
 pub const MAIL: Lane = Lane::new(24, Ordering::None, "mail");
@@ -28,6 +29,7 @@ impl Consumer for Notification {
         match message.envelope.format {
             Contacts::NUMBER => self.take_contacts(partition, &message.read()?).await,
             AccountLetter::NUMBER => self.take_letter(partition, &message.read()?).await,
+            WalletFilled::NUMBER => self.take_wallet_filled(message.read()?).await,
             other => Err(Unreadable::Format(other).into()),
         }
     }
@@ -51,6 +53,28 @@ impl Notification {
             Ok(Run::Commit(batch, Ok(())))
         };
         Ok(run(&self.store, work).await?.0?)
+    }
+
+    /// Writes to the client, who may have switched it off.
+    async fn take_wallet_filled(&self, filled: WalletFilled) -> Result<(), NotTaken> {
+        // The service that registers clients has checked the name.
+        let Some(username) = Username::parse(&filled.username) else { return Ok(()) };
+        let partition = ClientNumber::of(&username).partition();
+        let recipient = self.recipient(partition).await?;
+        if !recipient.wishes.wallet {
+            return Ok(());
+        }
+        let contacts = recipient.contacts(partition, &self.keys).map_err(Unreadable::from)?;
+        // Another message has them, and may come later.
+        let contacts = contacts.ok_or(NotTaken::Refused("the contacts have not arrived"))?;
+        let letter = AccountLetter {
+            cause: filled.cause,
+            to: contacts.email,
+            language: contacts.language,
+            letter: Letter::WalletFilled { amount: filled.amount, reason: filled.reason },
+            ends_at: None,
+        };
+        self.take_letter(partition, &letter).await
     }
 
     async fn take_letter(
@@ -79,7 +103,8 @@ impl Notification {
                 Letter::Verify { .. }
                 | Letter::Reset { .. }
                 | Letter::AddressTaken
-                | Letter::AddressChanged => MAIL,
+                | Letter::AddressChanged
+                | Letter::WalletFilled { .. } => MAIL,
             };
             batch.send(Message {
                 id,
@@ -95,7 +120,10 @@ impl Notification {
     }
 
     /// The client's document; a new one if it is the first time.
-    async fn recipient(&self, partition: Partition) -> Result<Versioned<Recipient>, Unavailable> {
+    pub(super) async fn recipient(
+        &self,
+        partition: Partition,
+    ) -> Result<Versioned<Recipient>, Unavailable> {
         let known = self.store.read(Recipient::key_in(partition)).await?;
         Ok(known.unwrap_or_else(|| {
             let recipient = Recipient::new(partition, &self.keys, random_bytes());

@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use lettre::transport::stub::AsyncStubTransport;
 use serde_json::{Value, json};
-use tillgate_kernel::outbox::{Claim, Lane};
+use tillgate_kernel::outbox::{Claim, Lane, MessageId};
 use tillgate_kernel::time::later;
-use tillgate_kernel::{Clock, Fingerprint, Language, Partition, Private, Secret};
+use tillgate_kernel::{Clock, Fingerprint, Language, Money, Partition, Private, Secret};
 use tillgate_store::memory::Memory;
 use tillgate_store::{Batch, Store};
 
@@ -19,11 +19,13 @@ use super::recipient::Recipient;
 use super::sender::{Channel, LetterSender};
 use super::sms::{Sms, SmsProvider};
 use super::take::{MAIL, SMS};
+use super::wishes::Wishes;
 use super::{Notification, mailer};
 use crate::bus::inbox::Inbox;
-use crate::bus::{Envelope, Format, Service, message_id};
-use crate::formats::{AccountLetter, Contacts, Letter};
+use crate::bus::{Envelope, Format, NotTaken, Service, message_id};
+use crate::formats::{AccountLetter, Contacts, Letter, WalletFilled};
 use crate::seal::MasterKeys;
+use crate::username::{ClientNumber, Username};
 
 const CLIENT: Partition = Partition::from_u64(7);
 
@@ -50,7 +52,11 @@ impl World {
     }
 
     async fn send<F: Format>(&self, number: u32, content: &F) {
-        let id = message_id(Service::Auth, CLIENT, number);
+        self.send_about(CLIENT, number, content).await;
+    }
+
+    async fn send_about<F: Format>(&self, client: Partition, number: u32, content: &F) {
+        let id = message_id(Service::Auth, client, number);
         let Notification { store, clock, keys } = &self.service;
         let to = Service::Notification;
         let mut batch = Batch::new();
@@ -122,6 +128,57 @@ async fn each_cause_makes_one_letter_which_is_kept_until_it_is_sent() {
     let data_key = recipient.data_key(CLIENT, &world.service.keys).expect("a key");
     assert_eq!(notice.content(CLIENT, &data_key), Ok(None), "what was sent is not kept");
     assert!(notice.sent_at.is_some());
+}
+
+#[tokio::test]
+async fn who_is_given_money_hears_of_it_once_and_who_does_not_wish_it_does_not() {
+    let world = World::new();
+    let client = ClientNumber::of(&Username::parse("anna").expect("a username"));
+    let contacts = Contacts {
+        username: "anna".into(),
+        first_name: None,
+        last_name: None,
+        email: Private::new("anna@example.org"),
+        phone: None,
+        language: Language::En,
+        revision: 1,
+    };
+    let filled = |cause: u8| WalletFilled {
+        cause: Fingerprint::of(&[&[cause]]),
+        username: "Anna".into(),
+        amount: Money::from_kopecks(50_000),
+        reason: Private::new("You have waited long"),
+    };
+    // The messages about the money come from elsewhere, and may be the first.
+    let (subject, key) = (Partition::from_u64(9), Recipient::key_in(client.partition()));
+    let incoming = |number: u32, content: &WalletFilled| {
+        let id = MessageId { subject, sequence: number };
+        Envelope::of(id, content, &world.service.keys)
+    };
+    let envelope = incoming(1, &filled(1));
+    let id = MessageId { subject, sequence: 1 };
+    let early = world.inbox.take_one(id, &envelope).await;
+    assert!(matches!(early, Err(NotTaken::Refused(_))), "it waits: {early:?}");
+    world.send_about(client.partition(), 1, &contacts).await;
+    for _ in 0..2 {
+        world.inbox.take_one(id, &envelope).await.expect("taken");
+    }
+    assert_eq!(world.send_letters().await, 1);
+    let sent = world.letters().await.remove(0);
+    for part in ["To: anna@example.org", "You have waited long", "/account/wallet"] {
+        assert!(sent.contains(part), "{sent}");
+    }
+
+    world.service.set_wishes(client, Wishes { wallet: false }).await.expect("kept");
+    assert_eq!(world.service.wishes(client).await, Ok(Wishes { wallet: false }));
+    let id = MessageId { subject, sequence: 2 };
+    world.inbox.take_one(id, &incoming(2, &filled(2))).await.expect("taken");
+    assert_eq!(world.send_letters().await, 0);
+    // Letters about the account come all the same, and contacts stay.
+    world.send_about(client.partition(), 2, &letter(9)).await;
+    assert_eq!(world.send_letters().await, 1);
+    let recipient = world.service.store.read::<Recipient>(key).await.expect("read");
+    assert!(!recipient.expect("a recipient").wishes.wallet);
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ pub enum Topic {
     Reset,
     AddressTaken,
     AddressChanged,
+    WalletFilled,
 }
 
 /// The texts of a letter in a language.
@@ -102,6 +103,18 @@ pub const fn words(topic: Topic, language: Language) -> &'static Words {
             ],
             link: "My account",
             after: &[],
+        },
+        (Topic::WalletFilled, Language::Ru) => &Words {
+            subject: "Деньги на вашем кошельке",
+            before: &["Магазин пополнил ваш кошелёк. Этими деньгами можно оплатить заказ."],
+            link: "Мой кошелёк",
+            after: &["Такие письма можно отключить в личном кабинете."],
+        },
+        (Topic::WalletFilled, Language::En) => &Words {
+            subject: "Money in your wallet",
+            before: &["The shop has filled your wallet. You can pay for an order with it."],
+            link: "My wallet",
+            after: &["You can switch off such letters in your account."],
         },
     }
 }

@@ -97,6 +97,44 @@ async fn a_schema_is_made_once_and_a_newer_one_is_refused() {
     assert!(matches!(newer, OpenError::Newer { found: 99, .. }), "{newer}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_of_the_version_before_is_brought_up_to_date_with_its_data() {
+    use crate::{CounterChange, CounterKey, Floor};
+
+    let url = database::Server::shared().new_database().await;
+    let (milk, bread) = (CounterKey::named("17", "milk"), CounterKey::named("17", "bread"));
+    let add = |amount| {
+        let mut batch = Batch::new();
+        let partition = Partition::from_u64(amount);
+        let key = DocKey { partition, kind: NOTES, id: 0 };
+        let (listed_at, lists) = (Timestamp::UNIX_EPOCH, Vec::new());
+        batch.put_body(key, Expect::Absent, Body { schema: 1, listed_at, lists, bytes: vec![7] });
+        batch.bump(milk.clone(), CounterChange::Add(amount.cast_signed()));
+        batch.bump(bread.clone(), CounterChange::Add(amount.cast_signed()));
+        batch
+    };
+    let store = open(&url).await;
+    let mut floored = add(50);
+    floored.floor(Floor { plus: vec![milk.clone()], minus: Vec::new(), least: 0 });
+    store.commit(floored).await.expect("committed");
+    store.commit(add(7)).await.expect("committed");
+    drop(store);
+    // As version 2 has left it.
+    let client = client(&url).await;
+    let back = "DROP INDEX tillgate.counter_parts_of; \
+                DELETE FROM tillgate.schema_versions WHERE version = 3";
+    client.batch_execute(back).await.expect("an older schema");
+    let older = Postgres::open(&address(&url), Migration::Refuse, &Clock::System)
+        .await
+        .expect_err("it is older");
+    assert!(matches!(older, OpenError::Older { found: 2, known: 3, .. }), "{older}");
+    let store = open(&url).await;
+    assert_eq!(store.balances(&[milk, bread]).await, Ok(vec![57, 57]));
+    let text = "SELECT count(*) FROM pg_indexes WHERE indexname = 'counter_parts_of'";
+    let count: i64 = client.query_one(text, &[]).await.expect("a count").get(0);
+    assert_eq!(count, 1);
+}
+
 /// The service needs no right to change the schema.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_without_rights_over_the_schema_works() {

@@ -1,7 +1,6 @@
 //! The service over its HTTP contract, and its books under random programs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +15,7 @@ use tower_service::Service;
 use super::api;
 use super::books::{Added, Books, Fault};
 use super::{Billing, token_id::TokenId};
-use crate::assertion::{Assertions, HEADER};
+use crate::assertion::HEADER;
 use crate::seal::MasterKeys;
 use crate::service_client::ServiceClient;
 use crate::sessions::Sessions;
