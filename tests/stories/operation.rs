@@ -18,6 +18,7 @@ pub struct Process {
     pub url: String,
     folder: PathBuf,
     /// What it printed until it was ready.
+    #[cfg_attr(not(feature = "shop"), expect(dead_code, reason = "the shop's stories read it"))]
     printed: Vec<String>,
 }
 
@@ -79,6 +80,7 @@ impl Process {
     }
 
     /// The rest of the line that it printed with this beginning.
+    #[cfg_attr(not(feature = "shop"), expect(dead_code, reason = "the shop's stories read it"))]
     pub fn said(&self, beginning: &str) -> Option<String> {
         self.printed.iter().find_map(|line| line.strip_prefix(beginning)).map(str::to_owned)
     }

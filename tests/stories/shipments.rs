@@ -93,6 +93,7 @@ async fn held_money_is_captured_with_the_shipment() {
 async fn a_refused_shipment_is_reported_when_it_is_sent_again() {
     let till = Till::open().await;
     let number = paid(&till).await;
+    settled(&till).await;
     till.bank.misbehave(Call::Operate, [Trouble::Refused]);
     assert_eq!(ship(&till, &number, API_KEY, "").await.status, 200);
     settled(&till).await;

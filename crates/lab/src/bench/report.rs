@@ -95,7 +95,7 @@ pub(super) fn print_table(rows: &[Row], rate: Option<u32>) {
         ]);
     }
     say(table.trim_fmt());
-    rows.iter().filter_map(|row| comparison(rows, row)).for_each(|line| say(line));
+    rows.iter().filter_map(|row| comparison(rows, row)).for_each(say);
     match rate {
         None => say(
             "\nclosed loop: each connection sends its next hook when the previous one is answered;",

@@ -15,6 +15,9 @@ pub type Pay = Arc<dyn Fn(Bytes) -> Later<bool> + Send + Sync>;
 
 type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// The wallets, when they are open.
+type Opened = Later<Result<Vec<Wallet>, String>>;
+
 /// What the shop does for the bench, which does not know it.
 #[derive(Clone, Copy)]
 pub struct Shop {
@@ -23,7 +26,7 @@ pub struct Shop {
     /// The path of the operation that is measured.
     pub path: &'static str,
     /// Opens so many full wallets in a store that nobody uses yet.
-    pub open: fn(String, usize) -> Later<Result<Vec<Wallet>, String>>,
+    pub open: fn(String, usize) -> Opened,
     /// The header by which the service knows its caller, for the next minute.
     pub header: fn() -> (&'static str, String),
     /// Opens a wallet whose balance is a part of its document: what the ledger

@@ -137,12 +137,8 @@ impl Payment {
     /// Whether it is to be reversed by another sum than it has brought.
     fn is_other_sum(&self, instruction: &Instruction) -> bool {
         let brought = self.opening.as_ref().map(|opening| opening.amount);
-        match instruction {
-            Instruction::Reverse { amount: Some(amount) } => {
-                brought.is_some_and(|brought| brought != *amount)
-            }
-            _ => false,
-        }
+        let Instruction::Reverse { amount: Some(amount) } = instruction else { return false };
+        brought.is_some_and(|brought| brought != *amount)
     }
 
     /// What is recorded of a verb.

@@ -281,9 +281,10 @@ impl Billing {
         partition: Partition,
         posting: &Posting,
     ) -> Result<Payment, Unavailable> {
-        let refund = match &posting.instruction {
-            Instruction::Repaid { refund, .. } => Some(refund.as_str()),
-            _ => None,
+        let refund = if let Instruction::Repaid { refund, .. } = &posting.instruction {
+            Some(refund.as_str())
+        } else {
+            None
         };
         let verbs = [Verb::Hold, Verb::Confirm, Verb::Short, Verb::Reverse, Verb::Repaid];
         let keys = verbs.map(|verb| Transfer::key_in(partition, verb, refund));

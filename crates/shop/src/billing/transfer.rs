@@ -139,10 +139,16 @@ impl Transfer {
     /// The wallet that a top-up has filled.
     #[must_use]
     pub fn wallet(&self) -> Option<TokenId> {
-        self.legs.iter().find_map(|leg| match leg.account {
+        let wallet = |leg: &Leg| match leg.account {
             AccountName::Wallet(token) => Some(token),
-            _ => None,
-        })
+            AccountName::GiftCard(_)
+            | AccountName::Order(_)
+            | AccountName::Owed(_)
+            | AccountName::Sales
+            | AccountName::Given
+            | AccountName::PaymentSystem(_) => None,
+        };
+        self.legs.iter().find_map(wallet)
     }
 
     /// The list of all transfers.

@@ -16,7 +16,17 @@ fn too_long(shape: Shape, most: usize) -> String {
     match shape {
         Shape::Email => format!("{}@example.org", "a".repeat(EMAIL_CHARACTERS_MAX)),
         Shape::Phone => "7".repeat(most + 1),
-        _ => "a".repeat(most + 1),
+        Shape::Text(_)
+        | Shape::Username(_)
+        | Shape::Password
+        | Shape::Id(_)
+        | Shape::Switch
+        | Shape::Choice(_)
+        | Shape::Order
+        | Shape::Whole(..)
+        | Shape::Amount
+        | Shape::Object(_)
+        | Shape::Objects(..) => "a".repeat(most + 1),
     }
 }
 
@@ -37,7 +47,14 @@ pub fn wrong_values(field: &Field) -> Vec<(&'static str, Value, String)> {
         Shape::Amount => Fault::NotAnAmount,
         Shape::Switch => Fault::NotASwitch,
         Shape::Object(_) | Shape::Objects(..) => Fault::NotObjects,
-        _ => Fault::NotText,
+        Shape::Text(_)
+        | Shape::Username(_)
+        | Shape::Email
+        | Shape::Phone
+        | Shape::Password
+        | Shape::Choice(_)
+        | Shape::Id(_)
+        | Shape::Order => Fault::NotText,
     };
     let mut all = vec![("a list of texts", json!(["Анна"]), said(not_of_type))];
     if !matches!(shape, Shape::Switch) {
