@@ -18,7 +18,6 @@ pub struct Process {
     pub url: String,
     folder: PathBuf,
     /// What it printed until it was ready.
-    #[cfg_attr(not(feature = "shop"), expect(dead_code, reason = "the shop's stories read it"))]
     printed: Vec<String>,
 }
 
