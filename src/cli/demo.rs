@@ -141,7 +141,7 @@ async fn shop(exit: bool) -> Result<(), Failed> {
         },
         service: || super::bench::header_of(key_bytes),
         books: async || {
-            let books = show::shop::ledger::verified(server).await.ok()?;
+            let books = show::shop::ledger::verified(server).await.ok()?.books;
             books.faults().is_empty().then(|| books.size().0)
         },
     };

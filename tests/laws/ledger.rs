@@ -142,7 +142,7 @@ async fn balances(billing: &Billing) -> BTreeMap<AccountName, i64> {
 
 /// Every balance is what the transfers give. Returns how many there are.
 async fn books_are_right(billing: &Billing) -> u64 {
-    let mut books = Books::default();
+    let mut books = Books::new(Clock::System.now());
     let mut after = None;
     loop {
         let page = billing.transfers(after).await.expect("a page");

@@ -31,6 +31,8 @@ pub enum Refusal {
     NoSession,
     /// Whose session it is cannot be asked.
     NoAuthServer,
+    /// The store has not said whether it was done.
+    NotKnown,
     /// Only other services may do it.
     ForServices,
     /// The account holds less than the sum.
@@ -132,9 +134,10 @@ impl Refusal {
             Refusal::CodeNotValid => (StatusCode::UNPROCESSABLE_ENTITY, "code-not-valid"),
             Refusal::NoPhone => (StatusCode::CONFLICT, "no-phone"),
             Refusal::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts"),
-            Refusal::Busy | Refusal::Unavailable | Refusal::DoneWithoutSession => {
-                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
-            }
+            Refusal::Busy
+            | Refusal::Unavailable
+            | Refusal::NotKnown
+            | Refusal::DoneWithoutSession => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         }
     }
 
@@ -189,6 +192,14 @@ impl Refusal {
                     .into(),
                 "The session could not be checked, and nothing was changed. Try again in a few \
                  seconds"
+                    .into(),
+            ),
+            Refusal::NotKnown => (
+                "Неизвестно, выполнено ли это. Повторите тот же запрос через несколько секунд: \
+                 дважды он не выполнится"
+                    .into(),
+                "It is not known whether this was done. Send the same request again in a few \
+                 seconds: it is done once"
                     .into(),
             ),
             Refusal::ForServices => (
@@ -258,6 +269,7 @@ impl Refusal {
             Refusal::Busy
             | Refusal::Unavailable
             | Refusal::NoAuthServer
+            | Refusal::NotKnown
             | Refusal::DoneWithoutSession => Some(RETRY_AFTER_SECONDS),
             Refusal::Body(_)
             | Refusal::NotJsonType

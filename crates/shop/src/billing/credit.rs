@@ -1,7 +1,7 @@
 //! The operator gives money to a client's wallet.
 
 use serde::Serialize;
-use tillgate_kernel::{Fingerprint, Money, Private};
+use tillgate_kernel::{Fingerprint, Money};
 
 use super::Billing;
 use super::post::Posting;
@@ -66,8 +66,6 @@ impl Billing {
         let filled = WalletFilled {
             cause: Fingerprint::of(&[b"wallet filled", key.as_bytes()]),
             username: username.as_str().to_owned(),
-            amount: credit.amount,
-            reason: Private::new(credit.reason.clone()),
         };
         // It is the only message about this payment.
         let id = message_id(Service::Billing, partition, 1);

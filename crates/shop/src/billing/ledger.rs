@@ -192,6 +192,10 @@ impl Payment {
         let Some(Means::PaymentSystem(system)) = &opening.means else {
             return Err(Refused::Stage(Stage::NotOwed));
         };
+        // What is owed for other payments of the order is not this system's.
+        if *amount > opening.amount {
+            return Err(Refused::Stage(Stage::NotOwed));
+        }
         let to = AccountName::PaymentSystem(system.clone());
         Ok(Decision::Move(moved(AccountName::Owed(order), to, *amount).into()))
     }

@@ -66,8 +66,14 @@ impl Charge {
         let payment = form.optional_id("paymentId", ID_CHARACTERS_MAX);
         form.need("paymentId", payment.is_some());
         let client = read_client(&mut form);
-        let token = form.optional_whole("tokenId", 1, TokenId::MAX).and_then(TokenId::new);
-        let order = form.optional_order("orderId");
+        // What a payment has no place for is refused when it begins, not when it
+        // is repeated.
+        let token = if verb == Some(Verb::Receive) {
+            None
+        } else {
+            form.optional_whole("tokenId", 1, TokenId::MAX).and_then(TokenId::new)
+        };
+        let order = if verb == Some(Verb::TopUp) { None } else { form.optional_order("orderId") };
         let amount = form.optional_amount("amount");
         let mut only_of = |name: &str, verbs: &[Verb], most: usize| {
             let is_taken = verb.is_none_or(|verb| verbs.contains(&verb));
@@ -225,13 +231,18 @@ impl Billing {
         let done = match run_with_sums(&self.store, work).await {
             Ok(done) => done,
             Err(CommitError::Short { .. }) => return Err(self.short_of(instruction).await?),
+            Err(CommitError::Unavailable(why)) => {
+                tracing::error!(error = %why, "it is not known whether money was moved");
+                return Err(Refusal::NotKnown);
+            }
             Err(why) => return Err(why.into()),
         };
         let Some(account) = done.value? else { return Ok(None) };
         // The commit knows what it has left. A repeated request asks.
         match floored(instruction).and_then(|place| done.sums.get(place)) {
             Some(kopecks) => Ok(Some(Money::from_kopecks(*kopecks))),
-            None => self.balance(&account).await.map(Some),
+            // The money has moved: the answer says so, with or without a balance.
+            None => Ok(self.balance(&account).await.ok()),
         }
     }
 
@@ -290,7 +301,8 @@ impl Billing {
         let keys = verbs.map(|verb| Transfer::key_in(partition, verb, refund));
         let known = if refund.is_some() { &keys[..] } else { &keys[..4] };
         let mut found = Vec::with_capacity(verbs.len());
-        let loaded = self.store.load(known).await?;
+        // A repeated request is answered by what is read here.
+        let loaded = self.store.load_kept(known).await?;
         let opening_version = loaded.first().and_then(Option::as_ref).map_or(0, |doc| doc.version);
         for stored in loaded {
             let transfer = stored.map(|stored| stored.document::<Transfer>()).transpose()?;

@@ -1,5 +1,6 @@
 //! What the service does with the messages of other services.
 
+use tillgate_kernel::Timestamp;
 use tillgate_kernel::chance::random_bytes;
 use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Versioned};
@@ -41,23 +42,35 @@ impl Billing {
     pub async fn open_wallet(&self, client: ClientNumber) -> Result<Account, Refusal> {
         for attempt in 0..NUMBERS_MAX {
             let id = TokenId::of_wallet(client, attempt);
-            let work = |_| async move {
-                if let Some(known) = self.store.read::<Account>(Account::key_of(id)).await? {
-                    return Ok(Run::Unchanged(known.into_document()));
-                }
-                let now = self.clock.now();
-                let wallet = Account::wallet(id, client, now, &self.keys, random_bytes());
-                let mut batch = Batch::new();
-                Versioned::new(wallet.clone(), now).stage_at(Account::key_of(id), &mut batch);
-                Ok(Run::Commit(batch, wallet))
-            };
-            let (account, _) = run(&self.store, work).await?;
+            let new = |now| Account::wallet(id, client, now, &self.keys, random_bytes());
+            let account = self.found_or_made(id, &new).await?;
             if account.is_wallet_of(client) {
                 return Ok(account);
             }
         }
         tracing::error!(%client, "no number is left for the wallet of a client");
         Err(Refusal::Unavailable)
+    }
+
+    /// The account with this number; a new one if there is none.
+    pub(super) async fn found_or_made(
+        &self,
+        id: TokenId,
+        new: &impl Fn(Timestamp) -> Account,
+    ) -> Result<Account, Refusal> {
+        let work = |_| async move {
+            // What is there is promised by the answer.
+            let known = self.store.load_kept(&[Account::key_of(id)]).await?.pop().flatten();
+            if let Some(known) = known {
+                return Ok(Run::Unchanged(known.document::<Account>()?));
+            }
+            let now = self.clock.now();
+            let account = new(now);
+            let mut batch = Batch::new();
+            Versioned::new(account.clone(), now).stage_at(Account::key_of(id), &mut batch);
+            Ok(Run::Commit(batch, account))
+        };
+        Ok(run(&self.store, work).await?.0)
     }
 
     /// The client's wallet, if it is open.

@@ -3,8 +3,7 @@
 use serde::Serialize;
 use tillgate_kernel::chance::random_bytes;
 use tillgate_kernel::{Language, Money, Private};
-use tillgate_store::unit::{Run, run};
-use tillgate_store::{Batch, Scan, Unavailable, Versioned};
+use tillgate_store::{Scan, Unavailable};
 
 use super::Billing;
 use super::account::{Account, AccountKind, Grantee, NewCard};
@@ -187,17 +186,8 @@ impl Billing {
     async fn create_card(&self, card: &NewCard) -> Result<Account, Refusal> {
         for attempt in 0..NUMBERS_MAX {
             let id = TokenId::of_card(card.order, card.number, attempt);
-            let work = |_| async move {
-                if let Some(known) = self.store.read::<Account>(Account::key_of(id)).await? {
-                    return Ok(Run::Unchanged(known.into_document()));
-                }
-                let now = self.clock.now();
-                let account = Account::card(id, card, now, &self.keys, random_bytes());
-                let mut batch = Batch::new();
-                Versioned::new(account.clone(), now).stage_at(Account::key_of(id), &mut batch);
-                Ok(Run::Commit(batch, account))
-            };
-            let (account, _) = run(&self.store, work).await?;
+            let new = |now| Account::card(id, card, now, &self.keys, random_bytes());
+            let account = self.found_or_made(id, &new).await?;
             let AccountKind::GiftCard(known) = &account.kind else { continue };
             if (known.order, known.number) != (card.order, card.number) {
                 continue;

@@ -1,7 +1,7 @@
 //! Format 18: a letter about a client's account. From `auth` to `notification`.
 
 use serde::{Deserialize, Serialize};
-use tillgate_kernel::{Fingerprint, Language, Money, Private, Timestamp};
+use tillgate_kernel::{Fingerprint, Language, Private, Timestamp};
 
 use crate::bus::Format;
 
@@ -33,7 +33,7 @@ pub enum Letter {
     /// Your account has another address now.
     AddressChanged,
     /// The shop has given you money.
-    WalletFilled { amount: Money, reason: Private },
+    WalletFilled,
     /// A code that proves that this is your telephone number.
     PhoneCode { code: Private },
 }

@@ -2,19 +2,18 @@
 //! `notification`.
 
 use serde::{Deserialize, Serialize};
-use tillgate_kernel::{Fingerprint, Money, Private};
+use tillgate_kernel::Fingerprint;
 
 use crate::bus::Format;
 
-/// What was given, and why.
+/// Whose wallet was filled. Neither the sum nor the reason is said: the address
+/// may not be proved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WalletFilled {
     /// What has caused it. There is one letter for each cause.
     pub cause: Fingerprint,
     pub username: String,
-    pub amount: Money,
-    pub reason: Private,
 }
 
 impl Format for WalletFilled {

@@ -93,13 +93,19 @@ impl Front {
     async fn wallet_page(&self, part: Part, headers: &HeaderMap) -> Result<Option<Page>, Refusal> {
         let caller = Caller::of(headers, None);
         let client = self.own_data(headers).await?;
-        let Some(username) = client.body["username"].as_str() else { return Ok(None) };
+        match client.status {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED => return Ok(None),
+            _ => return Err(Refusal::Unavailable),
+        }
+        let username = client.body["username"].as_str().unwrap_or_default();
         let wallet = self.wallet(username, &caller).await?;
         let question = json!({"username": username, "tokenId": wallet.id, "limit": ENTRIES,
             "cursor": part.cursor});
         let reply = self.billing.call(Method::POST, "/trxn/get", &caller, Some(&question)).await?;
         match reply.status {
             StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED => return Ok(None),
             // Somebody has changed the address of the page.
             StatusCode::BAD_REQUEST => return Err(Refusal::NotFound),
             _ => return Err(Refusal::Unavailable),

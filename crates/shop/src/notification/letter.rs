@@ -29,7 +29,6 @@ struct Html<'a> {
     lang: &'static str,
     shop: &'a str,
     words: &'static Words,
-    details: &'a [String],
     url: &'a str,
 }
 
@@ -38,7 +37,6 @@ struct Html<'a> {
 struct Text<'a> {
     shop: &'a str,
     words: &'static Words,
-    details: &'a [String],
     url: &'a str,
 }
 
@@ -57,10 +55,9 @@ impl Sender {
             Letter::Reset { token } => (Topic::Reset, path("reset", token)),
             Letter::AddressTaken => (Topic::AddressTaken, "/reset".into()),
             Letter::AddressChanged => (Topic::AddressChanged, "/account".into()),
-            Letter::WalletFilled { .. } => (Topic::WalletFilled, "/account/wallet".into()),
+            Letter::WalletFilled => (Topic::WalletFilled, "/account/wallet".into()),
             Letter::PhoneCode { .. } => return Ok(None),
         };
-        let details = &details_of(letter, language);
         let words = words(topic, language);
         let url = &format!("{}{path}", self.public_url);
         let subject = match self.name.as_str() {
@@ -69,8 +66,8 @@ impl Sender {
         };
         Ok(Some(Worded {
             subject,
-            text: Text { shop: &self.name, words, details, url }.render()?,
-            html: Html { lang: language.code(), shop: &self.name, words, details, url }.render()?,
+            text: Text { shop: &self.name, words, url }.render()?,
+            html: Html { lang: language.code(), shop: &self.name, words, url }.render()?,
         }))
     }
 
@@ -87,24 +84,12 @@ impl Sender {
     }
 }
 
-/// Paragraphs of a letter that say what it is about in particular.
-fn details_of(letter: &Letter, language: Language) -> Vec<String> {
-    let Letter::WalletFilled { amount, reason } = letter else { return Vec::new() };
-    let (sum, reason) = (amount.shown(language), reason.expose());
-    match language {
-        Language::Ru => vec![format!("Зачислено {sum}: {reason}")],
-        Language::En => vec![format!("{sum}: {reason}")],
-    }
-}
-
 fn path(page: &str, token: &Private) -> String {
     format!("/{page}/{}", token.expose())
 }
 
 #[cfg(test)]
 mod tests {
-    use tillgate_kernel::Money;
-
     use super::*;
 
     #[test]
@@ -130,13 +115,7 @@ mod tests {
             (Letter::Reset { token: token() }, "https://shop.example/reset/TOKEN-1"),
             (Letter::AddressTaken, "https://shop.example/reset"),
             (Letter::AddressChanged, "https://shop.example/account"),
-            (
-                Letter::WalletFilled {
-                    amount: Money::from_kopecks(50_000),
-                    reason: Private::new("За <у> ожидание"),
-                },
-                "https://shop.example/account/wallet",
-            ),
+            (Letter::WalletFilled, "https://shop.example/account/wallet"),
         ];
         for (letter, url) in letters {
             for language in [Language::Ru, Language::En] {

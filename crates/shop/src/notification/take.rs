@@ -71,7 +71,7 @@ impl Notification {
             cause: filled.cause,
             to: contacts.email,
             language: contacts.language,
-            letter: Letter::WalletFilled { amount: filled.amount, reason: filled.reason },
+            letter: Letter::WalletFilled,
             ends_at: None,
         };
         self.take_letter(partition, &letter).await
@@ -104,7 +104,7 @@ impl Notification {
                 | Letter::Reset { .. }
                 | Letter::AddressTaken
                 | Letter::AddressChanged
-                | Letter::WalletFilled { .. } => MAIL,
+                | Letter::WalletFilled => MAIL,
             };
             batch.send(Message {
                 id,

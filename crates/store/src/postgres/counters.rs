@@ -140,17 +140,26 @@ pub async fn counters(
     limit: usize,
 ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
     // Order names by their bytes, as on every engine.
-    let text = "SELECT name, least(greatest(sum(amount), \
-                    -9223372036854775808), 9223372036854775807)::bigint FROM ( \
-                    SELECT name, value AS amount FROM tillgate.counters WHERE grp = $1 \
-                    UNION ALL SELECT name, amount FROM tillgate.counter_parts \
-                    WHERE grp = $1) all_parts \
-                WHERE $2 OR name COLLATE \"C\" > $3 \
-                GROUP BY name ORDER BY name COLLATE \"C\" LIMIT $4";
+    // First the names of the page, each part by its index, then their values.
+    let text = "WITH names AS ( \
+                    SELECT name FROM ( \
+                        (SELECT name COLLATE \"C\" AS name FROM tillgate.counters \
+                            WHERE grp = $1 AND name COLLATE \"C\" > $2 \
+                            ORDER BY name COLLATE \"C\" LIMIT $3) \
+                        UNION \
+                        (SELECT DISTINCT name COLLATE \"C\" AS name FROM tillgate.counter_parts \
+                            WHERE grp = $1 AND name COLLATE \"C\" > $2 \
+                            ORDER BY name COLLATE \"C\" LIMIT $3)) both_parts \
+                    ORDER BY name LIMIT $3) \
+                SELECT n.name, least(greatest( \
+                    coalesce((SELECT c.value FROM tillgate.counters c \
+                        WHERE c.grp = $1 AND c.name = n.name COLLATE \"default\"), 0)::numeric \
+                    + coalesce((SELECT sum(p.amount) FROM tillgate.counter_parts p \
+                        WHERE p.grp = $1 AND p.name = n.name COLLATE \"default\"), 0), \
+                    -9223372036854775808), 9223372036854775807)::bigint \
+                FROM names n ORDER BY n.name";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows =
-        query(&store.slow, text, &[&group, &after.is_none(), &after.unwrap_or_default(), &limit])
-            .await?;
+    let rows = query(&store.slow, text, &[&group, &after.unwrap_or_default(), &limit]).await?;
     let counter =
         |row: &Row| (CounterKey { group: group.to_owned(), name: row.get(0) }, row.get(1));
     Ok(rows.iter().map(counter).collect())

@@ -121,7 +121,7 @@ async fn a_database_of_the_version_before_is_brought_up_to_date_with_its_data() 
     drop(store);
     // As version 2 has left it.
     let client = client(&url).await;
-    let back = "DROP INDEX tillgate.counter_parts_of; \
+    let back = "DROP INDEX tillgate.counter_parts_of; DROP INDEX tillgate.counters_by_name; \
                 DELETE FROM tillgate.schema_versions WHERE version = 3";
     client.batch_execute(back).await.expect("an older schema");
     let older = Postgres::open(&address(&url), Migration::Refuse, &Clock::System)

@@ -36,7 +36,7 @@ pub async fn run(options: &ServerOptions) -> Result<(), Failed> {
 }
 
 async fn books(server: &Server) -> Result<Finding, Failed> {
-    let books = verified(server).await?;
+    let books = verified(server).await?.books;
     let (transfers, accounts) = books.size();
     let faults = books.faults().iter().map(worded).collect();
     Ok(Finding { about: format!("books: {transfers} transfers, {accounts} accounts"), faults })

@@ -101,7 +101,7 @@ impl World {
 
     /// What the books give, after they were compared with every balance.
     async fn books(&self) -> (Books, Vec<super::audit::Balance>) {
-        let mut books = Books::default();
+        let mut books = Books::new(Clock::System.now());
         let mut after = None;
         loop {
             let page = self.billing.transfers(after).await.expect("a page");

@@ -135,6 +135,49 @@ async fn a_top_up_fills_a_wallet_and_is_final() {
 }
 
 #[tokio::test]
+async fn what_a_payment_has_no_place_for_is_refused_the_first_time() {
+    let world = World::new();
+    let wallet = world.wallet("anna", 0).await;
+    let top_up = json!({"operation": "TOP_UP", "paymentId": "t1", "username": "anna",
+        "tokenId": wallet, "amount": 500, "paymentSystem": "bank", "orderId": ORDER});
+    let mut received = receive("p1", "10");
+    received["tokenId"] = json!(wallet);
+    for (body, place) in [(top_up, "/orderId"), (received, "/tokenId")] {
+        let (status, answer) = world.charge(&body).await;
+        assert_eq!(
+            (status, &answer["errors"][0]["pointer"]),
+            (StatusCode::BAD_REQUEST, &json!(place))
+        );
+    }
+    assert_eq!(world.books().await.0.size().0, 0);
+}
+
+#[tokio::test]
+async fn no_more_is_paid_back_for_a_payment_than_it_has_brought() {
+    let world = World::new();
+    world.wallet("anna", 0).await;
+    for (payment, system) in [("p1", "bank"), ("p2", "sbp")] {
+        let mut body = receive(payment, "100");
+        body["paymentSystem"] = json!(system);
+        assert_eq!(world.charge(&body).await.0, StatusCode::OK);
+        let reverse = json!({"operation": "REVERSE", "paymentId": payment});
+        assert_eq!(world.charge(&reverse).await.0, StatusCode::OK);
+    }
+    let mut repaid = verb("REPAID", "p1", "200");
+    repaid["refundId"] = json!("r1");
+    assert_eq!(refused(&world.charge(&repaid).await), "wrong-state");
+    for payment in ["p1", "p2"] {
+        let mut repaid = verb("REPAID", payment, "100");
+        repaid["refundId"] = json!("r1");
+        assert_eq!(world.charge(&repaid).await.0, StatusCode::OK, "{payment}");
+    }
+    for account in ["gateway:bank", "gateway:sbp"] {
+        assert_eq!(world.holds(account).await, 0, "{account}");
+    }
+    world.is_right().await;
+}
+
+#[tokio::test]
 async fn nobody_pays_from_anothers_wallet_or_changes_anothers_payment() {
     let world = World::new();
     let anna = world.wallet("anna", 10_000).await;
