@@ -119,9 +119,9 @@ impl Books {
         all.into_iter().filter(differs).cloned().collect()
     }
 
-    /// Compares a balance that was read after the books had the sum `before` and
-    /// before what was `added` since was read: any part of that may be in it.
-    /// Returns whether another look may tell more.
+    /// Compares a balance that was read after the books had the sum `before`
+    /// and before what was `added` since was read: any part of that may be in
+    /// it. Returns whether another look may show more.
     pub fn look(&mut self, balance: &Balance, before: i128, added: &Added) -> bool {
         let (lowest, highest) = added.0.get(&balance.account).copied().unwrap_or_default();
         let difference = i128::from(balance.kopecks) - before;

@@ -66,8 +66,8 @@ impl Charge {
         let payment = form.optional_id("paymentId", ID_CHARACTERS_MAX);
         form.need("paymentId", payment.is_some());
         let client = read_client(&mut form);
-        // What a payment has no place for is refused when it begins, not when it
-        // is repeated.
+        // What a payment has no place for is refused when it begins, and not
+        // when it is repeated.
         let token = if verb == Some(Verb::Receive) {
             None
         } else {
@@ -241,7 +241,7 @@ impl Billing {
         // The commit knows what it has left. A repeated request asks.
         match floored(instruction).and_then(|place| done.sums.get(place)) {
             Some(kopecks) => Ok(Some(Money::from_kopecks(*kopecks))),
-            // The money has moved: the answer says so, with or without a balance.
+            // The money has moved: the answer says so, also without a balance.
             None => Ok(self.balance(&account).await.ok()),
         }
     }
