@@ -137,6 +137,14 @@ impl Process {
     }
 }
 
+/// No process outlives its test.
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended
+        let _ = self.child.wait();
+    }
+}
+
 /// The five lines of the README, with a free port.
 pub fn configure(folder: &Path) {
     let settings = "listen = \"127.0.0.1:0\"\n\
