@@ -300,27 +300,41 @@ async fn attempt(
         BatchOutcome::Known(group.admit(batch.clone().stamped(now)))
     };
     let mut fates: Vec<BatchOutcome> = batches.iter().map(&mut admit).collect();
-    let is_short =
-        |fate: &BatchOutcome| matches!(fate, BatchOutcome::Known(Err(CommitError::Short { .. })));
-    let short = || batches.iter().zip(&fates).filter(|(_, fate)| is_short(fate));
-    let absent: Vec<Partition> =
-        short().flat_map(|(batch, _)| partitions(batch)).filter(|one| group.lacks(*one)).collect();
-    if !absent.is_empty() {
-        // What has used up a sum may be the very thing that the batch wants to
-        // write. It was committed before the locks of the sum were got.
-        let appeared = Group::appeared(connected, &absent).await?;
-        for (batch, fate) in batches.iter().zip(&mut fates).filter(|(_, fate)| is_short(fate)) {
-            if partitions(batch).any(|partition| appeared.contains(&partition)) {
-                *fate = BatchOutcome::Known(Err(CommitError::Conflict));
-            }
-        }
-    }
+    copies_conflict(connected, batches, &group, &mut fates).await?;
     let missing = Box::pin(group.into_rows().write(connected)).await?;
     if !missing.is_empty() {
         return Err(GroupFailure::Again(missing));
     }
     connected.without_warning(&link.address, connected.client.batch_execute("COMMIT")).await?;
     Ok(fates)
+}
+
+/// Turns batches that are short into conflicts if what they want to write is
+/// there by now: it may be what has used up the sum. It was committed before
+/// the locks of the sum were got.
+async fn copies_conflict(
+    connected: &Connected,
+    batches: &[Batch],
+    group: &Group,
+    fates: &mut [BatchOutcome],
+) -> Result<(), Failed> {
+    let is_short =
+        |fate: &BatchOutcome| matches!(fate, BatchOutcome::Known(Err(CommitError::Short { .. })));
+    let short = batches.iter().zip(&*fates).filter(|(_, fate)| is_short(fate));
+    let absent: Vec<Partition> = short
+        .flat_map(|(batch, _)| partitions(batch))
+        .filter(|partition| group.lacks(*partition))
+        .collect();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let appeared = Group::appeared(connected, &absent).await?;
+    for (batch, fate) in batches.iter().zip(fates).filter(|(_, fate)| is_short(fate)) {
+        if partitions(batch).any(|partition| appeared.contains(&partition)) {
+            *fate = BatchOutcome::Known(Err(CommitError::Conflict));
+        }
+    }
+    Ok(())
 }
 
 /// Begins a transaction. Returns the current time if that `is_needed`: what the

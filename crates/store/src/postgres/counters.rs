@@ -140,15 +140,17 @@ pub async fn counters(
     limit: usize,
 ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
     // Order names by their bytes, as on every engine.
+    // The next name in the order of bytes: no text of PostgreSQL has a byte 0.
+    let from = after.map_or_else(String::new, |after| format!("{after}\u{1}"));
     // First the names of the page, each part by its index, then their values.
     let text = "WITH names AS ( \
                     SELECT name FROM ( \
                         (SELECT name COLLATE \"C\" AS name FROM tillgate.counters \
-                            WHERE grp = $1 AND name COLLATE \"C\" > $2 \
+                            WHERE grp = $1 AND name COLLATE \"C\" >= $2 \
                             ORDER BY name COLLATE \"C\" LIMIT $3) \
                         UNION \
                         (SELECT DISTINCT name COLLATE \"C\" AS name FROM tillgate.counter_parts \
-                            WHERE grp = $1 AND name COLLATE \"C\" > $2 \
+                            WHERE grp = $1 AND name COLLATE \"C\" >= $2 \
                             ORDER BY name COLLATE \"C\" LIMIT $3)) both_parts \
                     ORDER BY name LIMIT $3) \
                 SELECT n.name, least(greatest( \
@@ -159,7 +161,7 @@ pub async fn counters(
                     -9223372036854775808), 9223372036854775807)::bigint \
                 FROM names n ORDER BY n.name";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = query(&store.slow, text, &[&group, &after.unwrap_or_default(), &limit]).await?;
+    let rows = query(&store.slow, text, &[&group, &from, &limit]).await?;
     let counter =
         |row: &Row| (CounterKey { group: group.to_owned(), name: row.get(0) }, row.get(1));
     Ok(rows.iter().map(counter).collect())
