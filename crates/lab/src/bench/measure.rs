@@ -29,15 +29,21 @@ pub(super) async fn prepare(
     money: Money,
     wanted: Wanted,
 ) -> Result<(String, Target), BenchError> {
+    let Wanted { workload, lines, shop } = wanted;
+    let is_paid = workload.wallets() > 0;
+    if is_paid && (options.to.is_some() || options.preload > 0) {
+        return Err(BenchError::usage(
+            "--workload: wallets are measured in a new store of the bench's own; leave out --to \
+             and --preload",
+        ));
+    }
     if let Some(url) = &options.to {
         return Ok((url.clone(), target::given(url, &options.token).map_err(BenchError::usage)?));
     }
-    let Wanted { workload, lines, shop } = wanted;
     if workload == Workload::HotWalletByVersion {
         let target = target::by_version(folder, options.store.as_deref()).await;
         return Ok(("bare hyper, store".to_owned(), target.map_err(BenchError::because)?));
     }
-    let is_paid = workload.wallets() > 0;
     if is_paid && shop.is_none() {
         return Err(BenchError::usage(
             "--workload: this build has no shop, so there are no wallets; build with --features \
@@ -55,37 +61,48 @@ pub(super) async fn prepare(
     let mut target = target::gateway(folder, &kind).await.map_err(BenchError::because)?;
     let mut name = kind.name();
     if options.preload > 0 {
-        folder.has_room(options.preload, lines).map_err(BenchError::because)?;
-        let run = u32::from_be_bytes(random_bytes());
-        let known = move |count| Order::known(run, count, lines).created();
-        let failed = send_all(&target.aim, options.preload, known).await;
-        if failed > 0 {
-            return Err(BenchError::because(format!(
-                "could not store {failed} orders before measuring"
-            )));
-        }
-        let watch = Stopwatch::start();
-        target.restart().map_err(BenchError::because)?;
-        let took = watch.elapsed();
+        preload(options, folder, lines, &mut target).await?;
         name = format!("{name}, {} stored", options.preload);
-        let started = format!(
-            "started on {} orders in {}.{:02} s, memory {} MiB{}",
-            options.preload,
-            took.as_secs(),
-            took.subsec_millis() / 10,
-            target.usage().resident_bytes >> 20,
-            match target.store_bytes() / options.preload {
-                0 => String::new(), // PostgreSQL has its files elsewhere
-                bytes => format!(", {bytes} bytes an order on the disk"),
-            }
-        );
-        if options.json {
-            eprintln!("{started}");
-        } else {
-            say(started);
-        }
     }
     Ok((name, target))
+}
+
+/// Stores orders, and starts the server again on them.
+async fn preload(
+    options: &Options,
+    folder: &Folder,
+    lines: usize,
+    target: &mut Target,
+) -> Result<(), BenchError> {
+    folder.has_room(options.preload, lines).map_err(BenchError::because)?;
+    let run = u32::from_be_bytes(random_bytes());
+    let known = move |count| Order::known(run, count, lines).created();
+    let failed = send_all(&target.aim, options.preload, known).await;
+    if failed > 0 {
+        return Err(BenchError::because(format!(
+            "could not store {failed} orders before measuring"
+        )));
+    }
+    let watch = Stopwatch::start();
+    target.restart().map_err(BenchError::because)?;
+    let took = watch.elapsed();
+    let started = format!(
+        "started on {} orders in {}.{:02} s, memory {} MiB{}",
+        options.preload,
+        took.as_secs(),
+        took.subsec_millis() / 10,
+        target.usage().resident_bytes >> 20,
+        match target.store_bytes() / options.preload {
+            0 => String::new(), // PostgreSQL has its files elsewhere
+            bytes => format!(", {bytes} bytes an order on the disk"),
+        }
+    );
+    if options.json {
+        eprintln!("{started}");
+    } else {
+        say(started);
+    }
+    Ok(())
 }
 
 /// Measures a server that does nothing.
