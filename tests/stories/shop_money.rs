@@ -263,6 +263,41 @@ async fn the_contract_of_billing_is_the_same_in_one_process_and_in_two() {
     assert_eq!(status, 200, "services need no session");
 }
 
+/// Three processes of the service on one database.
+#[tokio::test]
+async fn of_a_hundred_spends_in_three_processes_fifty_succeed() {
+    let store = Server::shared().new_database().await;
+    let auth = folder(&store, "public_url = \"https://shop.example\"\n");
+    let auth = start(auth.path(), "auth,notification");
+    let urls = format!("[shop.service_urls]\nauth = \"{}\"\n", auth.url);
+    let folders = [(); 3].map(|()| folder(&store, &urls));
+    let billing = folders.each_ref().map(|folder| start(folder.path(), "billing"));
+    let apis = billing.each_ref().map(|one| Api::new(&format!("{}/shop/auth", auth.url), &one.url));
+    apis[0].register("anna").await;
+    let wallet = apis[0].wallet("anna").await;
+    let credit = ["shop", "wallet", "credit", "anna", "505.00", "--reason", "test"];
+    assert!(billing[1].command(&credit).status.success());
+    let spends = (0..100_usize).map(|number| {
+        let api = apis[number % 3].clone();
+        tokio::spawn(async move {
+            let spend = hold(&format!("p{number}"), "anna", wallet, 10);
+            api.charge(&spend).await.expect("an answer").0
+        })
+    });
+    let mut statuses = Vec::new();
+    for spend in spends.collect::<Vec<_>>() {
+        statuses.push(spend.await.expect("no panic"));
+    }
+    let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
+    assert_eq!((count(200), count(409)), (50, 50), "{statuses:?}");
+    let output = billing[2].command(&["shop", "ledger", "verify", "--json"]);
+    let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&said["transfers"], &said["faults"]), (&json!(51), &json!([])));
+    let (_, tokens) =
+        apis[2].as_service(Method::GET, "/token/get?username=anna", "").await.expect("an answer");
+    assert_eq!(tokens["tokens"][0]["balance"], 5.0);
+}
+
 /// Verbs that were acknowledged: the payment and the operation.
 type Acknowledged = Arc<Mutex<BTreeSet<(String, String)>>>;
 
