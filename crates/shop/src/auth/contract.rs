@@ -162,28 +162,6 @@ const fn text_or_null(name: &'static str, about: &'static str) -> Member {
     Member { name, kind: MemberKind::TextOrNull, about }
 }
 
-/// An operation without a body.
-fn asked(
-    method: &'static str,
-    path: &'static str,
-    id: &'static str,
-    summary: &'static str,
-    answer: Answer,
-) -> Operation {
-    Operation {
-        method,
-        path,
-        id,
-        summary,
-        about: "",
-        parameters: &[],
-        body: None,
-        callers: For::Anybody,
-        answer,
-        refusals: Vec::new(),
-    }
-}
-
 fn limited() -> Refusal {
     Refusal::TooManyAttempts { wait_seconds: 60 }
 }
@@ -206,62 +184,79 @@ fn of_visitors() -> Vec<Operation> {
             about: "The session of the request ends. An unknown name and a wrong password are \
                     answered alike.",
             refusals: vec![Refusal::WrongLogin, limited()],
-            ..asked("POST", "/login", "login", "Log in", OPENED)
+            ..Operation::new("POST", "/login", "login", "Log in", OPENED)
         },
         Operation {
             body: Some(REGISTRATION),
             about: "A letter asks to confirm the address.",
             refusals: vec![weak("password"), Refusal::LoginTaken, limited()],
-            ..asked("POST", "/register", "register", "Register", OPENED)
+            ..Operation::new("POST", "/register", "register", "Register", OPENED)
         },
-        asked("POST", "/logout", "logout", "Log out", ENDED),
+        Operation::new("POST", "/logout", "logout", "Log out", ENDED),
         Operation {
             about: "The same as `POST /logout`. Links of other sites do not log out.",
             refusals: vec![Refusal::CrossSite],
-            ..asked("GET", "/logout", "logoutByLink", "Log out", ENDED)
+            ..Operation::new("GET", "/logout", "logoutByLink", "Log out", ENDED)
         },
         Operation {
             body: Some(&[TOKEN]),
             about: "The link of a letter may be used again until it ends, after three days.",
             refusals: vec![Refusal::LinkNotValid],
-            ..asked("POST", "/verify", "verify", "Confirm an address by the link of a letter", DONE)
+            ..Operation::new(
+                "POST",
+                "/verify",
+                "verify",
+                "Confirm an address by the link of a letter",
+                DONE,
+            )
         },
         Operation {
             body: Some(&[LOGIN]),
             about: "The answer is the same whether or not there is such an account.",
             refusals: vec![limited()],
-            ..asked("POST", "/reset", "askReset", "Ask for a letter to replace the password", DONE)
+            ..Operation::new(
+                "POST",
+                "/reset",
+                "askReset",
+                "Ask for a letter to replace the password",
+                DONE,
+            )
         },
         Operation {
             body: Some(&[TOKEN, PASSWORD]),
             about: "All sessions end, and a new one begins. The link works for an hour, and once.",
             refusals: vec![weak("password"), Refusal::LinkNotValid],
-            ..asked("POST", "/reset/confirm", "reset", "Choose a new password", OPENED)
+            ..Operation::new("POST", "/reset/confirm", "reset", "Choose a new password", OPENED)
         },
     ]
 }
 
 /// Operations for clients who are logged in.
 fn of_clients() -> Vec<Operation> {
-    let all = vec![
+    let all = about_own_data().into_iter().chain(about_sessions());
+    all.map(|operation| Operation { callers: For::Clients, ..operation }).collect()
+}
+
+fn about_own_data() -> Vec<Operation> {
+    vec![
         Operation {
             parameters: ROLE,
             about: "For other services: whose session it is, and whether the client has a role.",
             refusals: vec![Refusal::Fields(Vec::new()), Refusal::NoRole],
-            ..asked("GET", "/auth", "checkSession", "Check a session", CLIENT)
+            ..Operation::new("GET", "/auth", "checkSession", "Check a session", CLIENT)
         },
-        asked("GET", "/me", "readOwnData", "Read the own data", OWN_DATA),
+        Operation::new("GET", "/me", "readOwnData", "Read the own data", OWN_DATA),
         Operation {
             body: Some(CORRECTION),
             about: "What is not sent stays; an empty name or number is removed. A new address \
                     needs the password, and is confirmed by a letter.",
             refusals: vec![Refusal::WrongLogin, limited()],
-            ..asked("PATCH", "/me", "correctOwnData", "Correct the own data", OWN_DATA)
+            ..Operation::new("PATCH", "/me", "correctOwnData", "Correct the own data", OWN_DATA)
         },
         Operation {
             about: "The code works for ten minutes, and may be tried five times.",
             refusals: vec![limited(), Refusal::NoPhone],
-            ..asked(
+            ..Operation::new(
                 "POST",
                 "/verify/phone/send",
                 "sendPhoneCode",
@@ -272,17 +267,34 @@ fn of_clients() -> Vec<Operation> {
         Operation {
             body: Some(&[CODE]),
             refusals: vec![Refusal::CodeNotValid, Refusal::NoPhone],
-            ..asked("POST", "/verify/phone", "verifyPhone", "Confirm the number by its code", DONE)
+            ..Operation::new(
+                "POST",
+                "/verify/phone",
+                "verifyPhone",
+                "Confirm the number by its code",
+                DONE,
+            )
         },
         Operation {
             refusals: vec![limited()],
-            ..asked("POST", "/verify/send", "sendVerification", "Send the letter again", DONE)
+            ..Operation::new(
+                "POST",
+                "/verify/send",
+                "sendVerification",
+                "Send the letter again",
+                DONE,
+            )
         },
+    ]
+}
+
+fn about_sessions() -> Vec<Operation> {
+    vec![
         Operation {
             body: Some(PASSWORD_CHANGE),
             about: "All sessions end, and a new one begins.",
             refusals: vec![weak("newPassword"), Refusal::WrongLogin, limited()],
-            ..asked("POST", "/password", "changePassword", "Change the password", OPENED)
+            ..Operation::new("POST", "/password", "changePassword", "Change the password", OPENED)
         },
         Operation {
             answer: Answer {
@@ -290,13 +302,12 @@ fn of_clients() -> Vec<Operation> {
                 body: Some("Sessions"),
                 about: "The sessions",
             },
-            ..asked("GET", "/me/sessions", "listSessions", "List the own sessions", DONE)
+            ..Operation::new("GET", "/me/sessions", "listSessions", "List the own sessions", DONE)
         },
         Operation {
             parameters: SESSION_ID,
             refusals: vec![Refusal::NotFound],
-            ..asked("DELETE", "/me/sessions/{id}", "endSession", "End one of them", DONE)
+            ..Operation::new("DELETE", "/me/sessions/{id}", "endSession", "End one of them", DONE)
         },
-    ];
-    all.into_iter().map(|operation| Operation { callers: For::Clients, ..operation }).collect()
+    ]
 }

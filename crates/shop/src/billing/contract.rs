@@ -3,10 +3,11 @@
 use http::StatusCode;
 use tillgate_kernel::Money;
 
-use super::post::{ID_CHARACTERS_MAX, OPERATIONS, SYSTEM_CHARACTERS_MAX};
+use super::charge::{ID_CHARACTERS_MAX, SYSTEM_CHARACTERS_MAX};
 use super::statement::{CURSOR_CHARACTERS_MAX, ENTRIES_MAX};
 use super::token_id::TokenId;
 use super::tokens::{CARD_NUMBER_MAX, CARDS_MAX, NAME_CHARACTERS_MAX};
+use super::verb::OPERATIONS;
 use crate::Refusal;
 use crate::contract::{
     Answer, Body, Contract, Field, For, Member, MemberKind, Operation, Parameter, Place, Shape,
@@ -121,7 +122,7 @@ const BODIES: &[Body] = &[
                 "balance",
                 MemberKind::AmountOrNull,
                 "What the wallet or the card of the payment holds now; null if the money came \
-                 through a payment system",
+                 through a payment system, or if it cannot be read right now",
             ),
         ],
     },
@@ -191,28 +192,29 @@ fn operations() -> Vec<Operation> {
 fn of_accounts() -> Vec<Operation> {
     vec![
         Operation {
-            method: "GET",
-            path: "/token/get",
-            id: "listTokens",
-            summary: "The wallet and the gift cards of a client",
-            about: "",
             parameters: OWNER,
-            body: None,
             callers: For::Both,
-            answer: body("Tokens", "The means of payment that are kept here"),
             refusals: vec![Refusal::Fields(Vec::new()), Refusal::NotFound],
+            ..Operation::new(
+                "GET",
+                "/token/get",
+                "listTokens",
+                "The wallet and the gift cards of a client",
+                body("Tokens", "The means of payment that are kept here"),
+            )
         },
         Operation {
-            method: "POST",
-            path: "/trxn/get",
-            id: "listEntries",
-            summary: "What has moved an account",
             about: "It changes nothing.",
-            parameters: &[],
             body: Some(QUESTION),
             callers: For::Both,
-            answer: body("Statement", "A page of the account"),
             refusals: vec![Refusal::NotFound],
+            ..Operation::new(
+                "POST",
+                "/trxn/get",
+                "listEntries",
+                "What has moved an account",
+                body("Statement", "A page of the account"),
+            )
         },
     ]
 }
@@ -221,10 +223,6 @@ fn of_accounts() -> Vec<Operation> {
 fn of_services() -> Vec<Operation> {
     vec![
         Operation {
-            method: "POST",
-            path: "/token/charge",
-            id: "charge",
-            summary: "Move money",
             about: "A payment begins with HOLD (a wallet or a card pays for an order), RECEIVE (a \
                     payment system has brought money for an order) or TOP_UP (for a wallet). \
                     CONFIRM earns it, SHORT gives a part back, REVERSE gives back all that is \
@@ -232,29 +230,35 @@ fn of_services() -> Vec<Operation> {
                     paid back. A repeated request is answered as the first one; what is refused \
                     has moved nothing. REVERSE of an unknown payment succeeds, and the payment can \
                     bring nothing later.",
-            parameters: &[],
             body: Some(CHARGE),
             callers: For::Services,
-            answer: body("Charged", "It is done"),
             refusals: vec![
                 Refusal::NotFound,
                 no_money(),
                 Refusal::IdReused,
                 Refusal::WrongState(Stage::Reversed),
             ],
+            ..Operation::new(
+                "POST",
+                "/token/charge",
+                "charge",
+                "Move money",
+                body("Charged", "It is done"),
+            )
         },
         Operation {
-            method: "POST",
-            path: "/token/create",
-            id: "createCards",
-            summary: "Make the gift cards of an order",
             about: "The cards hold nothing until they are opened. A repeated request gives the \
                     same cards.",
-            parameters: &[],
             body: Some(CARDS),
             callers: For::Services,
-            answer: body("OrderedCards", "The cards"),
             refusals: vec![Refusal::IdReused],
+            ..Operation::new(
+                "POST",
+                "/token/create",
+                "createCards",
+                "Make the gift cards of an order",
+                body("OrderedCards", "The cards"),
+            )
         },
     ]
 }

@@ -7,8 +7,8 @@
 //! - [`transfer`] is the document of a movement, [`account`] that of a wallet
 //!   or a card with its number ([`token_id`]); [`card_code`] is what a card is
 //!   activated by;
-//! - [`post`] carries out a verb, [`credit`] the operator's; [`owners`]
-//!   remembers whose wallets are;
+//! - [`charge`] is what a service asks for, [`credit`] what the operator gives;
+//!   [`post`] carries out both, once; [`owners`] remembers whose wallets are;
 //! - [`tokens`] shows and opens accounts, [`statement`] lists what has moved;
 //! - [`audit`] is what the books are checked by on a live shop, and [`books`]
 //!   checks them;
@@ -21,6 +21,7 @@ pub mod api;
 pub mod audit;
 pub mod books;
 pub mod card_code;
+pub mod charge;
 pub mod contract;
 pub mod credit;
 pub mod ledger;
@@ -55,7 +56,6 @@ pub struct Billing {
     assertions: Assertions,
     sessions: Sessions,
     public_url: String,
-    /// Of wallets that have paid lately.
     owners: Owners,
 }
 

@@ -1,118 +1,22 @@
 //! The use case that moves money.
 
 use tillgate_kernel::outbox::Message;
-use tillgate_kernel::{Money, Partition};
+use tillgate_kernel::{Money, Partition, Timestamp};
 use tillgate_store::unit::{Run, run_with_sums};
 use tillgate_store::{Batch, CommitError, CounterChange, Expect, Unavailable, Versioned};
 
 use super::Billing;
 use super::account::{Account, AccountKind};
 use super::account_name::AccountName;
+use super::charge::Charge;
 use super::ledger::{Decision, Payment, Refused, floors};
-use super::token_id::TokenId;
 use super::transfer::{Issuer, Transfer};
-use super::verb::{Instruction, Leg, Means, VERBS, Verb};
+use super::verb::{Instruction, Leg, Means, OPERATIONS, Verb};
 use crate::Refusal;
-use crate::form::{Fault, Form};
-use crate::order_id::OrderId;
+use crate::form::Fault;
 use crate::refusal::Stage;
 use crate::seal::Sealed;
-use crate::username::{ClientNumber, USERNAME_CHARACTERS_MAX, Username};
-
-/// The longest id of a payment or a refund, in characters.
-pub const ID_CHARACTERS_MAX: usize = 64;
-
-/// The longest name of a payment system, in characters.
-pub const SYSTEM_CHARACTERS_MAX: usize = 32;
-
-/// The names of the verbs that services may ask for.
-pub const OPERATIONS: &[&str] =
-    &["HOLD", "CONFIRM", "REVERSE", "TOP_UP", "RECEIVE", "REPAID", "SHORT"];
-
-/// What a service asks for.
-#[derive(Debug, Clone)]
-pub struct Charge {
-    pub payment: String,
-    pub verb: Verb,
-    pub client: Option<ClientNumber>,
-    pub token: Option<TokenId>,
-    pub order: Option<OrderId>,
-    pub amount: Option<Money>,
-    pub system: Option<String>,
-    pub refund: Option<String>,
-}
-
-/// The fields that a verb needs, beyond the payment's id. The others may be
-/// sent: they must then be those of the payment.
-const fn needed(verb: Verb) -> &'static [&'static str] {
-    match verb {
-        Verb::Hold => &["orderId", "username", "tokenId", "amount"],
-        Verb::TopUp => &["username", "tokenId", "amount", "paymentSystem"],
-        Verb::Receive => &["orderId", "username", "amount", "paymentSystem"],
-        Verb::Confirm | Verb::Short => &["amount"],
-        Verb::Repaid => &["amount", "refundId"],
-        Verb::Reverse | Verb::Credit => &[],
-    }
-}
-
-impl Charge {
-    /// Reads the fields of a request.
-    ///
-    /// # Errors
-    /// All faults of the fields.
-    pub fn read(mut form: Form) -> Result<Charge, Refusal> {
-        let operation = form.choice("operation", OPERATIONS);
-        let verb = VERBS.iter().find(|(_, name)| Some(*name) == operation).map(|(verb, _)| *verb);
-        let payment = form.optional_id("paymentId", ID_CHARACTERS_MAX);
-        form.need("paymentId", payment.is_some());
-        let client = read_client(&mut form);
-        // What a payment has no place for is refused when it begins, and not
-        // when it is repeated.
-        let token = if verb == Some(Verb::Receive) {
-            None
-        } else {
-            form.optional_whole("tokenId", 1, TokenId::MAX).and_then(TokenId::new)
-        };
-        let order = if verb == Some(Verb::TopUp) { None } else { form.optional_order("orderId") };
-        let amount = form.optional_amount("amount");
-        let mut only_of = |name: &str, verbs: &[Verb], most: usize| {
-            let is_taken = verb.is_none_or(|verb| verbs.contains(&verb));
-            if is_taken { form.optional_id(name, most) } else { None }
-        };
-        let takers = [Verb::TopUp, Verb::Receive];
-        let system = only_of("paymentSystem", &takers, SYSTEM_CHARACTERS_MAX);
-        let refund = only_of("refundId", &[Verb::Repaid], ID_CHARACTERS_MAX);
-        for name in verb.map_or(&[][..], needed) {
-            let is_there = match *name {
-                "orderId" => order.is_some(),
-                "username" => client.is_some(),
-                "tokenId" => token.is_some(),
-                "amount" => amount.is_some(),
-                "paymentSystem" => system.is_some(),
-                _ => refund.is_some(),
-            };
-            form.need(name, is_there);
-        }
-        let read = payment.zip(verb).map(|(payment, verb)| Charge {
-            payment,
-            verb,
-            client,
-            token,
-            order,
-            amount,
-            system,
-            refund,
-        });
-        form.whole(read).map_err(Refusal::Fields)
-    }
-}
-
-/// Reads whose account it is.
-pub fn read_client(form: &mut Form) -> Option<ClientNumber> {
-    let text = form.optional("username", USERNAME_CHARACTERS_MAX)?;
-    let username = Username::parse(&text);
-    username.as_ref().map(ClientNumber::of).or_else(|| form.refuse("username", Fault::NotAUsername))
-}
+use crate::username::ClientNumber;
 
 /// An instruction, and what is recorded with it.
 #[derive(Debug)]
@@ -131,7 +35,8 @@ impl Billing {
     /// payment's wallet or card, if it has one.
     ///
     /// # Errors
-    /// When it cannot be carried out. Then nothing has moved.
+    /// When it cannot be carried out. Then nothing has moved, except that
+    /// [`Refusal::NotKnown`] says that it may have.
     pub async fn charge(&self, charge: &Charge) -> Result<Option<Money>, Refusal> {
         let instruction = self.instruction_of(charge).await?;
         let posting = Posting {
@@ -172,7 +77,12 @@ impl Billing {
                 refund: charge.refund.clone().ok_or_else(|| missing("refundId"))?,
                 amount: amount()?,
             },
-            Verb::Reverse | Verb::Credit => Instruction::Reverse { amount: charge.amount },
+            Verb::Reverse => Instruction::Reverse { amount: charge.amount },
+            // The operator's verb is no service's.
+            Verb::Credit => {
+                let fault = Fault::NotAChoice(OPERATIONS);
+                return Err(Refusal::Fields(vec![("/operation".to_owned(), fault)]));
+            }
         })
     }
 
@@ -218,15 +128,19 @@ impl Billing {
             }
             let legs = match payment.decide(instruction) {
                 Ok(Decision::Move(legs)) => legs,
-                Ok(Decision::Done) => return Ok(Run::Unchanged(Ok(payment.account(instruction)))),
+                Ok(Decision::Done) => {
+                    return Ok(Run::Unchanged(Ok((payment.account(instruction), None))));
+                }
                 Err(Refused::Reused) => return Ok(Run::Unchanged(Err(Refusal::IdReused))),
                 Err(Refused::Stage(stage)) => {
                     return Ok(Run::Unchanged(Err(Refusal::WrongState(stage))));
                 }
             };
             let account = payment.account(instruction);
+            let mut floored = legs.iter().filter(|leg| leg.account.has_floor());
+            let floor = floored.position(|leg| Some(&leg.account) == account.as_ref());
             let batch = self.batch(partition, posting, &payment, legs);
-            Ok(Run::Commit(batch, Ok(account)))
+            Ok(Run::Commit(batch, Ok((account, floor))))
         };
         let done = match run_with_sums(&self.store, work).await {
             Ok(done) => done,
@@ -237,9 +151,9 @@ impl Billing {
             }
             Err(why) => return Err(why.into()),
         };
-        let Some(account) = done.value? else { return Ok(None) };
-        // The commit knows what it has left. A repeated request asks.
-        match floored(instruction).and_then(|place| done.sums.get(place)) {
+        let (Some(account), floor) = done.value? else { return Ok(None) };
+        // The commit knows what it has left in an account that it moves.
+        match floor.and_then(|place| done.sums.get(place)) {
             Some(kopecks) => Ok(Some(Money::from_kopecks(*kopecks))),
             // The money has moved: the answer says so, also without a balance.
             None => Ok(self.balance(&account).await.ok()),
@@ -273,7 +187,8 @@ impl Billing {
             batch.assert_version(Transfer::key_in(partition, *verb, None), Expect::Absent);
         }
         if payment.opening.is_some() {
-            // It never changes. The store learns that something is there.
+            // It never changes. By its version the store knows that the
+            // partition is not new.
             let opening = Transfer::key_in(partition, Verb::Hold, None);
             batch.assert_version(opening, Expect::At(payment.opening_version));
         }
@@ -344,23 +259,6 @@ impl Billing {
     }
 }
 
-/// The place of the floor of the wallet or the card among the floors of an
-/// instruction that begins a payment.
-const fn floored(instruction: &Instruction) -> Option<usize> {
-    match instruction {
-        // Of the two accounts, that of the payment system or of the shop has no
-        // floor.
-        Instruction::TopUp { .. } | Instruction::Credit { .. } | Instruction::Hold { .. } => {
-            Some(0)
-        }
-        Instruction::Receive { .. }
-        | Instruction::Confirm { .. }
-        | Instruction::Short { .. }
-        | Instruction::Reverse { .. }
-        | Instruction::Repaid { .. } => None,
-    }
-}
-
 impl Payment {
     /// Whether a request says something of the payment that is not so.
     fn is_anothers(&self, charge: &Charge) -> bool {
@@ -395,15 +293,9 @@ impl Payment {
     }
 
     /// The record of an instruction that moves these legs.
-    fn transfer(
-        &self,
-        posting: &Posting,
-        legs: Vec<Leg>,
-        at: tillgate_kernel::Timestamp,
-    ) -> Transfer {
+    fn transfer(&self, posting: &Posting, legs: Vec<Leg>, at: Timestamp) -> Transfer {
         let opening = self.opening.as_ref();
         let known = opening.and_then(|opening| opening.means.clone());
-        let none = Money::ZERO;
         let (amount, means, order, refund) = match &posting.instruction {
             Instruction::TopUp { system, amount, .. } => {
                 (*amount, Some(Means::PaymentSystem(system.clone())), None, None)
@@ -426,8 +318,7 @@ impl Payment {
             }
             Instruction::Reverse { .. } => {
                 let back = legs.iter().map(|leg| leg.kopecks.max(0)).sum();
-                let back = if legs.is_empty() { none } else { Money::from_kopecks(back) };
-                (back, known, opening.and_then(|opening| opening.order), None)
+                (Money::from_kopecks(back), known, opening.and_then(|opening| opening.order), None)
             }
         };
         Transfer {

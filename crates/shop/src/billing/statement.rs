@@ -6,7 +6,7 @@ use tillgate_store::{Cursor, Scan, Unavailable, Versioned};
 
 use super::Billing;
 use super::account::Account;
-use super::post::read_client;
+use super::charge::read_client;
 use super::token_id::TokenId;
 use super::tokens::unsealable;
 use super::transfer::Transfer;

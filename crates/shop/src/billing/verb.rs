@@ -39,6 +39,19 @@ pub const VERBS: [(Verb, &str); 7] = [
     (Verb::Short, "SHORT"),
 ];
 
+/// Their names.
+pub const OPERATIONS: &[&str] = &names(VERBS);
+
+const fn names<const COUNT: usize>(verbs: [(Verb, &'static str); COUNT]) -> [&'static str; COUNT] {
+    let mut names = [""; COUNT];
+    let mut place = 0;
+    while place < COUNT {
+        names[place] = verbs[place].1;
+        place += 1;
+    }
+    names
+}
+
 /// The name of the operator's verb.
 const CREDIT: &str = "CREDIT";
 

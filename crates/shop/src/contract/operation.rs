@@ -139,6 +139,29 @@ pub enum MemberKind {
 }
 
 impl Operation {
+    /// An operation for anybody, without parameters and a body.
+    #[must_use]
+    pub const fn new(
+        method: &'static str,
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+        answer: Answer,
+    ) -> Operation {
+        Operation {
+            method,
+            path,
+            id,
+            summary,
+            about: "",
+            parameters: &[],
+            body: None,
+            callers: For::Anybody,
+            answer,
+            refusals: Vec::new(),
+        }
+    }
+
     /// All ways in which it may be refused.
     pub fn all_refusals(&self) -> impl Iterator<Item = &Refusal> {
         const OF_BODIES: &[Refusal] =

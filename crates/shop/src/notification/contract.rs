@@ -33,20 +33,14 @@ const ANSWER: Answer =
     Answer { status: StatusCode::OK, body: Some("Wishes"), about: "The wishes now" };
 
 fn operations() -> Vec<Operation> {
-    let read = |method, id, summary, body| Operation {
-        method,
-        path: "/wishes",
-        id,
-        summary,
-        about: "",
-        parameters: &[],
+    let of_clients = |method, id, summary, body| Operation {
         body,
         callers: For::Clients,
-        answer: ANSWER,
         refusals: vec![Refusal::NoAuthServer],
+        ..Operation::new(method, "/wishes", id, summary, ANSWER)
     };
     vec![
-        read("GET", "readWishes", "What the client wants to hear of", None),
-        read("PUT", "setWishes", "Choose what to hear of", Some(WISHES)),
+        of_clients("GET", "readWishes", "What the client wants to hear of", None),
+        of_clients("PUT", "setWishes", "Choose what to hear of", Some(WISHES)),
     ]
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::callers::{Asked, Who};
 use crate::Refusal;
-use crate::billing::post::Charge;
+use crate::billing::charge::Charge;
 use crate::billing::statement::{Question, Statement};
 use crate::billing::tokens::{Cards, OrderedCard, Token};
 use crate::form::Fault;

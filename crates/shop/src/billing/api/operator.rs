@@ -14,8 +14,8 @@ use crate::Refusal;
 use crate::billing::Billing;
 use crate::billing::account_name::AccountName;
 use crate::billing::audit::{Balances, PAGE, Transfers};
+use crate::billing::charge::ID_CHARACTERS_MAX;
 use crate::billing::credit::{Credit, Credited};
-use crate::billing::post::ID_CHARACTERS_MAX;
 use crate::form::{Fault, Form};
 
 /// The header by which a repeated credit is recognised.
