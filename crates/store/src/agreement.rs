@@ -234,7 +234,7 @@ async fn agree(engine: &Store, programs: &[Program]) -> Result<(), TestCaseError
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: cases(12),
+        cases: cases(40),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -92,6 +92,11 @@ pub(super) async fn a_duplicate_of_a_batch_with_a_floor_conflicts_with_it(store:
     store.commit(take()).await.expect("committed");
     assert_eq!(store.commit(take()).await, Err(CommitError::Conflict));
     assert_eq!(store.balances(&[counter("milk")]).await, Ok(vec![0]));
+    // Another document beside the first is no copy of it.
+    let mut beside = add(&[("milk", -1)]);
+    beside.put(DocKey { id: 2, ..key(1) }, Expect::Absent, &note("hold"), at(1));
+    beside.floor(not_below_zero("milk"));
+    assert_eq!(store.commit(beside).await, Err(CommitError::Short { floor: 0 }));
 }
 
 pub(super) async fn a_commit_returns_the_sums_of_its_floors(store: Stage) {

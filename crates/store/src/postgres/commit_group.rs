@@ -299,8 +299,11 @@ async fn attempt(
         }
         BatchOutcome::Known(group.admit(batch.clone().stamped(now)))
     };
-    let mut fates: Vec<BatchOutcome> = batches.iter().map(&mut admit).collect();
-    copies_conflict(connected, batches, &group, &mut fates).await?;
+    let fates: Vec<BatchOutcome> = batches.iter().map(&mut admit).collect();
+    let unread = unread_of_short(connected, batches, &group, &fates).await?;
+    if !unread.is_empty() {
+        return Err(GroupFailure::Again(unread));
+    }
     let missing = Box::pin(group.into_rows().write(connected)).await?;
     if !missing.is_empty() {
         return Err(GroupFailure::Again(missing));
@@ -309,32 +312,26 @@ async fn attempt(
     Ok(fates)
 }
 
-/// Turns batches that are short into conflicts if what they want to write is
-/// there by now: it may be what has used up the sum. It was committed before
-/// the locks of the sum were got.
-async fn copies_conflict(
+/// The partitions of batches that are short in which something is stored that
+/// was not read. It may be a copy of the batch, committed before the locks of
+/// the sum were got, that has used up the sum.
+async fn unread_of_short(
     connected: &Connected,
     batches: &[Batch],
     group: &Group,
-    fates: &mut [BatchOutcome],
-) -> Result<(), Failed> {
+    fates: &[BatchOutcome],
+) -> Result<Vec<Partition>, Failed> {
     let is_short =
         |fate: &BatchOutcome| matches!(fate, BatchOutcome::Known(Err(CommitError::Short { .. })));
-    let short = batches.iter().zip(&*fates).filter(|(_, fate)| is_short(fate));
+    let short = batches.iter().zip(fates).filter(|(_, fate)| is_short(fate));
     let absent: Vec<Partition> = short
         .flat_map(|(batch, _)| partitions(batch))
         .filter(|partition| group.lacks(*partition))
         .collect();
     if absent.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let appeared = Group::appeared(connected, &absent).await?;
-    for (batch, fate) in batches.iter().zip(fates).filter(|(_, fate)| is_short(fate)) {
-        if partitions(batch).any(|partition| appeared.contains(&partition)) {
-            *fate = BatchOutcome::Known(Err(CommitError::Conflict));
-        }
-    }
-    Ok(())
+    Ok(Group::appeared(connected, &absent).await?.into_iter().collect())
 }
 
 /// Begins a transaction. Returns the current time if that `is_needed`: what the
