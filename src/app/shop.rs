@@ -10,6 +10,7 @@ use tillgate_shop::billing::{self, Billing};
 use tillgate_shop::bus::Consumer;
 use tillgate_shop::bus::inbox::Inbox;
 use tillgate_shop::front::{self, Front};
+use tillgate_shop::menu::{self, Menu};
 use tillgate_shop::notification::letter::Sender;
 use tillgate_shop::notification::mailer::{MailServer, Mailer, MailerError};
 use tillgate_shop::notification::sender::{Channel, LetterSender};
@@ -87,6 +88,7 @@ impl Ground<'_> {
         &self,
         auth: ServiceClient,
         billing: ServiceClient,
+        menu: ServiceClient,
         notification: ServiceClient,
     ) -> Router {
         front::routes(Arc::new(Front {
@@ -96,10 +98,19 @@ impl Ground<'_> {
             time_zone: self.shop.time_zone.clone(),
             auth,
             billing,
+            menu,
             notification,
             has_sms: self.shop.sms.is_some(),
             forms: Signer::new(&self.keys.derive("forms"), "form"),
         }))
+    }
+
+    /// Starts the service. Its catalogue is read in the background.
+    fn menu(&self, workers: &Workers) -> Arc<Menu> {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let menu = Arc::new(Menu::new(store, clock, &self.keys, self.public_url.clone()));
+        workers.spawn(Arc::clone(&menu).keep_fresh(workers.drain.clone()));
+        menu
     }
 
     /// Starts the inbox of a service.
@@ -163,7 +174,7 @@ pub(super) fn start(
     let (store, clock) = (ground.store.clone(), ground.clock.clone());
     let sweeper = Sweeper { store, clock, swept: tillgate_shop::stored::swept() };
     workers.spawn(sweeper.run(workers.drain.clone()));
-    let (mut auth, mut billing, mut notification) = (None, None, None);
+    let (mut auth, mut billing, mut menu, mut notification) = (None, None, None, None);
     let mut operator = Router::new();
     if ground.runs(ServiceName::Auth) {
         let service = ground.auth();
@@ -182,6 +193,13 @@ pub(super) fn start(
         ground.take_messages(service, workers);
         billing = Some(routes);
     }
+    if ground.runs(ServiceName::Menu) {
+        let service = ground.menu(workers);
+        let routes = menu::api::routes(Arc::clone(&service));
+        mount(&mut mounts, settings, ServiceName::Menu, &routes);
+        operator = operator.merge(menu::api::routes_for_operator(service));
+        menu = Some(routes);
+    }
     mounts.operator.push(Mount { path: "/shop", routes: operator });
     if ground.runs(ServiceName::Notification) {
         let client = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Notification)?;
@@ -192,9 +210,10 @@ pub(super) fn start(
     if ground.runs(ServiceName::Front) {
         let auth = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Front)?;
         let billing = ground.client(ServiceName::Billing, billing.as_ref(), ServiceName::Front)?;
+        let menu = ground.client(ServiceName::Menu, menu.as_ref(), ServiceName::Front)?;
         let routes = notification.as_ref();
         let notification = ground.client(ServiceName::Notification, routes, ServiceName::Front)?;
-        let routes = ground.front(auth, billing, notification);
+        let routes = ground.front(auth, billing, menu, notification);
         mounts.public.push(Mount { path: "", routes });
     }
     Ok(mounts)
@@ -206,6 +225,7 @@ fn mount(mounts: &mut Mounts, settings: &Settings, service: ServiceName, routes:
     let path = match service {
         ServiceName::Auth => "/shop/auth",
         ServiceName::Billing => "/shop/billing",
+        ServiceName::Menu => "/shop/menu",
         ServiceName::Notification => "/shop/notification",
         // They have no routes of this kind.
         ServiceName::Gateway | ServiceName::Front => return,

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 
 use super::{ConfigOption, Failed, receiver, say, secret};
-use crate::config::Endpoint;
+use crate::config::{Endpoint, Settings};
 use crate::kernel::Secret;
 use crate::kernel::text::shown_json;
 use crate::peer::{Client, Url};
@@ -53,6 +53,11 @@ pub struct Server {
 }
 
 impl ServerOptions {
+    /// The configuration, whether or not a gateway runs with it.
+    pub fn settings(&self) -> Result<Settings, Failed> {
+        self.config.load()
+    }
+
     /// Finds the gateway and its admin token.
     pub async fn connect(&self) -> Result<Server, Failed> {
         let given = secret::given(

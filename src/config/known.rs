@@ -315,6 +315,11 @@ pub const SECTIONS: &[Section] = &[
                 "\"ru\"",
                 "The language of pages for browsers that ask for neither: `ru` or `en`.",
             ),
+            Setting::optional(
+                "feed",
+                Text,
+                "The address of the catalogue in YML that `tillgate shop import` reads.",
+            ),
             Setting::or("time_zone", Text, "\"Europe/Moscow\"", "The zone of the times on pages."),
             Setting::optional(
                 "listen",

@@ -10,14 +10,20 @@ pub enum ServiceName {
     Gateway,
     Auth,
     Billing,
+    Menu,
     Notification,
     Front,
 }
 
 impl ServiceName {
     /// The services of the shop.
-    pub(super) const OF_THE_SHOP: [ServiceName; 4] =
-        [ServiceName::Auth, ServiceName::Billing, ServiceName::Notification, ServiceName::Front];
+    pub(super) const OF_THE_SHOP: [ServiceName; 5] = [
+        ServiceName::Auth,
+        ServiceName::Billing,
+        ServiceName::Menu,
+        ServiceName::Notification,
+        ServiceName::Front,
+    ];
 
     fn all() -> impl Iterator<Item = ServiceName> {
         [ServiceName::Gateway].into_iter().chain(ServiceName::OF_THE_SHOP)
@@ -29,6 +35,7 @@ impl ServiceName {
             ServiceName::Gateway => "gateway",
             ServiceName::Auth => "auth",
             ServiceName::Billing => "billing",
+            ServiceName::Menu => "menu",
             ServiceName::Notification => "notification",
             ServiceName::Front => "front",
         }

@@ -15,9 +15,10 @@ use crate::kernel::setting::http_url;
 use crate::texts::Language;
 
 /// Which service calls which other one.
-const CALLS: [(ServiceName, ServiceName); 5] = [
+const CALLS: [(ServiceName, ServiceName); 6] = [
     (ServiceName::Front, ServiceName::Auth),
     (ServiceName::Front, ServiceName::Billing),
+    (ServiceName::Front, ServiceName::Menu),
     (ServiceName::Front, ServiceName::Notification),
     (ServiceName::Billing, ServiceName::Auth),
     (ServiceName::Notification, ServiceName::Auth),
@@ -53,6 +54,8 @@ pub struct Shop {
     /// The addresses of services in other processes, by name.
     #[serde(default)]
     pub service_urls: BTreeMap<String, String>,
+    /// The address of the catalogue that `tillgate shop import` reads.
+    pub feed: Option<String>,
     /// The mail server for letters to clients.
     pub mail: Option<Mail>,
     /// The provider of short messages to clients.
@@ -88,6 +91,9 @@ impl Shop {
         }
         if let Some(url) = &self.public_url {
             http_url(".public_url", url)?;
+        }
+        if let Some(url) = &self.feed {
+            http_url(".feed", url)?;
         }
         for (service, url) in &self.service_urls {
             if CALLS.iter().all(|(_, called)| called.as_str() != service) {

@@ -35,6 +35,8 @@ mod shipments;
 #[cfg(feature = "shop")]
 mod shop;
 #[cfg(feature = "shop")]
+mod shop_goods;
+#[cfg(feature = "shop")]
 mod shop_money;
 #[cfg(feature = "shop")]
 mod shop_services;

@@ -20,6 +20,7 @@ use crate::assertion::{self, Assertions};
 use crate::auth::{self, Auth};
 use crate::billing::{self, Billing};
 use crate::front::{self, Front};
+use crate::menu::{self, Menu};
 use crate::notification::{self, Notification};
 use crate::seal::MasterKeys;
 use crate::service_client::ServiceClient;
@@ -52,6 +53,9 @@ const OPERATOR: &[Line] = &[
     ("POST", "/wallets/client/credits", Sent::Json(r#"{"amount":10,"reason":"x"}"#), [404; 6]),
     ("GET", "/ledger/transfers", Sent::Nothing, [404; 6]),
     ("GET", "/ledger/balances", Sent::Nothing, [404; 6]),
+    ("GET", "/menu/products", Sent::Nothing, [404; 6]),
+    ("GET", "/menu/categories", Sent::Nothing, [404; 6]),
+    ("POST", "/menu/changes", Sent::Json("{}"), [404; 6]),
     ("POST", "/ledger/balances", Sent::Json(r#"{"accounts":[{"name":"sales"}]}"#), [404; 6]),
 ];
 
@@ -118,12 +122,24 @@ const BILLING: &[Line] = &[
     ),
 ];
 
+const MENU: &[Line] = &[
+    ("GET", "/products", Sent::Nothing, [200; 6]),
+    ("GET", "/products?sort=x", Sent::Nothing, [400; 6]),
+    ("GET", "/product?productId=1", Sent::Nothing, [404; 6]),
+    ("GET", "/categories", Sent::Nothing, [200; 6]),
+    ("GET", "/categories?category=7", Sent::Nothing, [404; 6]),
+];
+
 const NOTIFICATION: &[Line] = &[
     ("GET", "/wishes", Sent::Nothing, [401, 200, 200, 200, 200, 401]),
     ("PUT", "/wishes", Sent::Json(r#"{"wallet":false}"#), [401, 200, 200, 200, 200, 401]),
 ];
 
 const FRONT: &[Line] = &[
+    ("GET", "/", Sent::Nothing, [200; 6]),
+    ("GET", "/search", Sent::Nothing, [200; 6]),
+    ("GET", "/search?sort=x", Sent::Nothing, [404; 6]),
+    ("GET", "/goods/{slug}", Sent::Nothing, [404; 6]),
     ("GET", "/register", Sent::Nothing, [200, 200, 200, 200, 200, 200]),
     ("POST", "/register", Sent::Form("username=x1"), [403, 403, 403, 403, 403, 403]),
     ("GET", "/login", Sent::Nothing, [200, 200, 200, 200, 200, 200]),
@@ -171,7 +187,9 @@ fn routes_in(source: &str) -> BTreeSet<(String, String)> {
 struct World {
     auth: Router,
     money: Arc<Billing>,
+    goods: Arc<Menu>,
     billing: Router,
+    menu: Router,
     notification: Router,
     operator: Router,
     front: Router,
@@ -208,6 +226,14 @@ impl World {
         ));
         let operator = operator.merge(billing::api::routes_for_operator(Arc::clone(&service)));
         let billing = billing::api::routes(Arc::clone(&service));
+        let goods = Arc::new(Menu::new(
+            letters.clone(),
+            clock.clone(),
+            &letter_keys,
+            "https://shop.example".into(),
+        ));
+        let operator = operator.merge(menu::api::routes_for_operator(Arc::clone(&goods)));
+        let menu = menu::api::routes(Arc::clone(&goods));
         let sessions = Sessions { auth: ServiceClient::of(auth.clone(), "notification") };
         let letters = Notification { store: letters, clock: clock.clone(), keys: letter_keys };
         let letters = notification::api::Api::new(letters, sessions, "https://shop.example".into());
@@ -219,6 +245,7 @@ impl World {
             time_zone: jiff::tz::TimeZone::UTC,
             auth: ServiceClient::of(auth.clone(), "front"),
             billing: ServiceClient::of(billing.clone(), "front"),
+            menu: ServiceClient::of(menu.clone(), "front"),
             notification: ServiceClient::of(notification.clone(), "front"),
             has_sms: true,
             forms: Signer::new(&[7; 32], "form"),
@@ -226,7 +253,9 @@ impl World {
         World {
             auth,
             money: service,
+            goods,
             billing,
+            menu,
             notification,
             operator,
             front: front::routes(Arc::new(front)),
@@ -255,6 +284,7 @@ impl World {
         world.cookies = cookies.into();
         world.session_of_client = id;
         let username = Username::parse("client").expect("a username");
+        world.goods.refresh().await.expect("a catalogue");
         world.money.open_wallet(ClientNumber::of(&username)).await.expect("a wallet");
         world
     }
@@ -354,6 +384,7 @@ fn every_route_is_in_the_table() {
     for (source, lines, contract) in [
         (include_str!("auth/api/mod.rs"), AUTH, auth::contract::contract()),
         (include_str!("billing/api/mod.rs"), BILLING, billing::contract::contract()),
+        (include_str!("menu/api.rs"), MENU, menu::contract::contract()),
         (include_str!("notification/api.rs"), NOTIFICATION, notification::contract::contract()),
     ] {
         let routes = routes_in(source);
@@ -369,8 +400,10 @@ fn every_route_is_in_the_table() {
 async fn everybody_may_do_what_the_table_says() {
     hold(AUTH, |world| &world.auth).await;
     hold(BILLING, |world| &world.billing).await;
+    hold(MENU, |world| &world.menu).await;
     hold(NOTIFICATION, |world| &world.notification).await;
     hold(OPERATOR, |world| &world.auth).await;
     hold(OPERATOR, |world| &world.billing).await;
+    hold(OPERATOR, |world| &world.menu).await;
     hold(FRONT, |world| &world.front).await;
 }

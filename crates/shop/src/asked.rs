@@ -6,15 +6,17 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tillgate_identity::origin::Sender;
 use tillgate_kernel::{Language, Timestamp};
 use tillgate_web::body::read_body;
 use tillgate_web::server::Peer;
 
 use crate::assertion::{Assertion, Assertions, HEADER};
-use crate::form::{BODY_BYTES_MAX, Form};
+use crate::form::{BODY_BYTES_MAX, Form, NotAForm};
 use crate::service_client::{CalledBy, Caller};
 use crate::{Refusal, cookie};
 
@@ -112,6 +114,14 @@ impl<S: Served> Asked<S> {
     }
 
     async fn form(&mut self) -> Result<Form, Refusal> {
+        let body = self.body_of_json().await?;
+        if body.len() > BODY_BYTES_MAX {
+            return Err(Refusal::TooLarge(BODY_BYTES_MAX));
+        }
+        Form::of_json(&body).map_err(Refusal::Body)
+    }
+
+    async fn body_of_json(&mut self) -> Result<Bytes, Refusal> {
         let kind = self.text(header::CONTENT_TYPE.as_str());
         let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/json") {
@@ -119,10 +129,7 @@ impl<S: Served> Asked<S> {
         }
         let body = std::mem::replace(&mut self.body, Body::empty());
         let (body, is_whole) = read_body(body).await.map_err(|_| Refusal::BrokenOff)?;
-        if !is_whole || body.len() > BODY_BYTES_MAX {
-            return Err(Refusal::TooLarge(BODY_BYTES_MAX));
-        }
-        Form::of_json(&body).map_err(Refusal::Body)
+        if is_whole { Ok(body) } else { Err(Refusal::TooLarge(BODY_BYTES_MAX)) }
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {
@@ -137,6 +144,21 @@ impl<S: Served> Asked<S> {
     pub fn done(&self, outcome: Result<(), Refusal>) -> Response {
         match outcome {
             Ok(()) => StatusCode::NO_CONTENT.into_response(),
+            Err(refusal) => refusal.into_response_in(self.language()),
+        }
+    }
+
+    /// Reads what the operator's commands send, which has no form of its own.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
+        let body = self.body_of_json().await?;
+        let read = serde_json::from_slice(&body);
+        read.map_err(|why| Refusal::Body(NotAForm::NotJson(why.to_string())))
+    }
+
+    /// An answer that everybody sees alike.
+    pub fn shared(&self, outcome: Result<impl Serialize, Refusal>) -> Response {
+        match outcome {
+            Ok(data) => axum::Json(data).into_response(),
             Err(refusal) => refusal.into_response_in(self.language()),
         }
     }

@@ -4,6 +4,7 @@
 //! - [`auth`]: who buys: registration, passwords, sessions, roles;
 //! - [`billing`]: clients' money: wallets and gift cards, on a ledger;
 //! - [`notification`]: letters to clients;
+//! - [`menu`]: what the shop sells, and the search among it;
 //! - [`front`]: the buyers' pages.
 //!
 //! What services share:
@@ -13,6 +14,8 @@
 //! - [`contract`] describes what a service takes and answers, and [`openapi`]
 //!   is the document of all of them;
 //! - [`asked`] is a request, [`form`] reads its fields and reports all faults;
+//! - [`outlets`] are the shop's places with goods, and [`stock_levels`] the
+//!   counters of what each has;
 //! - [`username`], [`order_id`] and [`roubles`] are how clients, orders and
 //!   sums are written;
 //! - [`service_client`] calls another service, with an [`assertion`] of who
@@ -34,14 +37,17 @@ mod cookie;
 pub mod form;
 pub mod formats;
 pub mod front;
+pub mod menu;
 pub mod notification;
 pub mod openapi;
 pub mod order_id;
+pub mod outlets;
 pub mod refusal;
 pub mod roubles;
 pub mod seal;
 pub mod service_client;
 pub mod sessions;
+pub mod stock_levels;
 pub mod stored;
 pub mod sweeper;
 pub mod username;

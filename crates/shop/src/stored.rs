@@ -15,12 +15,15 @@ use crate::auth::session::Session;
 use crate::billing::account::Account;
 use crate::billing::transfer::Transfer;
 use crate::bus::Service;
+use crate::menu::categories::Categories;
+use crate::menu::product::Product;
 use crate::notification::notice::Notice;
 use crate::notification::recipient::Recipient;
 use crate::notification::take::{MAIL, SMS};
+use crate::outlets::Outlets;
 use crate::sweeper::Swept;
 
-pub const KINDS: [Kind; 9] = [
+pub const KINDS: [Kind; 12] = [
     Client::KIND,
     Session::KIND,
     Attempts::KIND,
@@ -30,6 +33,9 @@ pub const KINDS: [Kind; 9] = [
     Notice::KIND,
     Account::KIND,
     Transfer::KIND,
+    Product::KIND,
+    Categories::KIND,
+    Outlets::KIND,
 ];
 
 pub const LANES: [Lane; 5] =

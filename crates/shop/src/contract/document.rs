@@ -216,6 +216,7 @@ fn member_schema(member: &Member) -> Value {
         MemberKind::Whole => json!({"type": "integer"}),
         MemberKind::Amount => json!({"type": "number"}),
         MemberKind::AmountOrNull => json!({"type": ["number", "null"]}),
+        MemberKind::One(body) => json!({"allOf": [reference(body)]}),
         MemberKind::ListOf(body) => json!({"type": "array", "items": reference(body)}),
     };
     schema["description"] = json!(member.about);

@@ -134,6 +134,8 @@ pub enum MemberKind {
     /// A sum of money, as a number with two decimals.
     Amount,
     AmountOrNull,
+    /// A body with this name.
+    One(&'static str),
     /// A list of bodies with this name.
     ListOf(&'static str),
 }

@@ -138,6 +138,10 @@ pub fn fits(contract: &Contract, name: &str, answer: &Value) {
             MemberKind::Switch => value.is_boolean(),
             MemberKind::Whole | MemberKind::Amount => value.is_number(),
             MemberKind::AmountOrNull => value.is_number() || value.is_null(),
+            MemberKind::One(inner) => {
+                fits(contract, inner, value);
+                true
+            }
             MemberKind::ListOf(inner) => {
                 let items = value.as_array().expect("a list");
                 items.iter().for_each(|item| fits(contract, inner, item));

@@ -8,13 +8,17 @@
 //!   letter ends with;
 //! - `visitor` is who looks at a page;
 //! - `posted` reads forms, `reply` the answers of services;
+//! - `market` is the home page, the categories and the search, `goods` the page
+//!   of a product;
 //! - `register`, `verify`, `phone`, `login`, `reset`, `account`, `own`,
 //!   `wallet` and `wishes` are the pages.
 
 mod account;
 mod form_page;
+mod goods;
 mod link_token;
 mod login;
+mod market;
 mod own;
 mod page;
 mod phone;
@@ -53,6 +57,7 @@ pub struct Front {
     pub time_zone: TimeZone,
     pub auth: ServiceClient,
     pub billing: ServiceClient,
+    pub menu: ServiceClient,
     pub notification: ServiceClient,
     /// Whether short messages are sent, so that a number can be confirmed.
     pub has_sms: bool,
@@ -63,6 +68,9 @@ pub struct Front {
 /// The routes of the pages.
 pub fn routes(front: Arc<Front>) -> Router {
     Router::new()
+        .route("/", get(market::home))
+        .route("/search", get(market::search))
+        .route("/goods/{slug}", get(goods::show))
         .route("/register", get(register::form).post(register::submit))
         .route("/login", get(login::form).post(login::submit))
         .route("/logout", post(login::leave))

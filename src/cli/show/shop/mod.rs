@@ -1,12 +1,14 @@
 //! `tillgate shop`: its staff, its money, its state.
 
 mod doctor;
+mod import;
 pub mod ledger;
 
 use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use serde_json::Value;
 
+use self::import::Import;
 use self::ledger::{Ledger, Wallet};
 use super::table::{self, Column};
 use super::{print_json, text_at};
@@ -18,6 +20,8 @@ pub enum Command {
     /// The shop's staff: clients with roles
     #[command(subcommand)]
     Staff(Staff),
+    /// Read the catalogue from a YML feed, and write what differs
+    Import(Import),
     /// Clients' wallets
     #[command(subcommand)]
     Wallet(Wallet),
@@ -72,6 +76,7 @@ pub async fn run(command: Command) -> Result<(), Failed> {
         Command::Staff(Staff::Add(change)) => set(&change, Method::PUT).await,
         Command::Staff(Staff::Remove(change)) => set(&change, Method::DELETE).await,
         Command::Staff(Staff::List(server)) => list(&server).await,
+        Command::Import(import) => import::run(&import).await,
         Command::Wallet(Wallet::Credit(credit)) => ledger::credit(&credit).await,
         Command::Ledger(Ledger::Verify(server)) => ledger::verify(&server).await,
         Command::Doctor(server) => doctor::run(&server).await,

@@ -1,0 +1,320 @@
+//! What many people see alike: all products on sale, in memory, with the index
+//! by which they are found. It is a cache of the store.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tillgate_kernel::Money;
+
+use super::categories::{Categories, Category};
+use super::number::{CategoryId, ProductId};
+use super::product::Product;
+use super::question::{Position, Question, Sort};
+use super::search::index::{Index, Slot, Texts};
+use super::search::words::folded;
+
+/// What a card of a product shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    pub id: ProductId,
+    pub article: Arc<str>,
+    pub name: Arc<str>,
+    pub price: Money,
+    pub old_price: Option<Money>,
+    pub category: CategoryId,
+    pub picture: Option<Box<str>>,
+    vendor: Option<Box<str>>,
+    /// The vendor's code and barcodes.
+    codes: Box<[Box<str>]>,
+}
+
+impl Card {
+    fn of(product: &Product) -> Card {
+        let offer = &product.offer;
+        let codes = offer.vendor_code.iter().chain(&offer.barcodes);
+        Card {
+            id: offer.id(),
+            article: offer.article.as_str().into(),
+            name: offer.name.as_str().into(),
+            price: offer.price,
+            old_price: offer.old_price,
+            category: offer.category,
+            picture: offer.pictures.first().map(|address| address.as_str().into()),
+            vendor: offer.vendor.as_deref().map(Into::into),
+            codes: codes.map(|code| code.as_str().into()).collect(),
+        }
+    }
+
+    /// Whether it is found by the same words.
+    fn is_found_as(&self, other: &Card) -> bool {
+        self.name == other.name
+            && self.article == other.article
+            && self.category == other.category
+            && self.vendor == other.vendor
+            && self.codes == other.codes
+    }
+
+    fn name_key(&self) -> (Arc<str>, ProductId) {
+        (folded_name(&self.name), self.id)
+    }
+}
+
+/// Names in the order of an alphabet, whatever the case.
+fn folded_name(name: &str) -> Arc<str> {
+    let words: Vec<String> = name.split_whitespace().map(folded).collect();
+    words.join(" ").into()
+}
+
+/// A category with what is on sale in it.
+#[derive(Debug, Clone)]
+struct Shelf {
+    category: Category,
+    children: Vec<CategoryId>,
+}
+
+/// The products on sale.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    cards: Vec<Option<Card>>,
+    slots: HashMap<ProductId, Slot>,
+    index: Index,
+    by_name: BTreeSet<(Arc<str>, ProductId)>,
+    /// The same within each category and all below it.
+    of_category: HashMap<CategoryId, BTreeSet<(Arc<str>, ProductId)>>,
+    categories: HashMap<CategoryId, Shelf>,
+    tops: Vec<CategoryId>,
+}
+
+fn path_in(categories: &HashMap<CategoryId, Shelf>, id: CategoryId) -> Vec<&Category> {
+    let category = |id: CategoryId| categories.get(&id).map(|shelf| &shelf.category);
+    let above = |below: &&Category| below.parent.and_then(category);
+    let mut path: Vec<&Category> =
+        std::iter::successors(category(id), above).take(DEPTH_MAX).collect();
+    path.reverse();
+    path
+}
+
+/// Products that fit a question, in their order.
+#[derive(Debug, Default)]
+pub struct Fitting {
+    pub cards: Vec<(Position, Card)>,
+    pub has_more: bool,
+}
+
+impl Catalogue {
+    /// The number of products on sale.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    #[must_use]
+    pub fn card(&self, id: ProductId) -> Option<&Card> {
+        self.slots.get(&id).and_then(|slot| self.cards.get(*slot as usize)?.as_ref())
+    }
+
+    #[must_use]
+    pub fn category(&self, id: CategoryId) -> Option<&Category> {
+        self.categories.get(&id).map(|shelf| &shelf.category)
+    }
+
+    /// The categories below this one, or at the top.
+    pub fn below(&self, id: Option<CategoryId>) -> impl Iterator<Item = &Category> {
+        let children = match id {
+            Some(id) => self.categories.get(&id).map_or(&[][..], |shelf| &shelf.children),
+            None => &self.tops,
+        };
+        children.iter().filter_map(|child| self.category(*child))
+    }
+
+    /// The category and those above it, the topmost first.
+    #[must_use]
+    pub fn path(&self, id: CategoryId) -> Vec<&Category> {
+        path_in(&self.categories, id)
+    }
+
+    /// The number of products in a category and below it.
+    #[must_use]
+    pub fn count_in(&self, id: CategoryId) -> usize {
+        self.of_category.get(&id).map_or(0, BTreeSet::len)
+    }
+
+    /// Replaces the categories. Products keep theirs.
+    pub fn set_categories(&mut self, categories: &Categories) {
+        self.categories.clear();
+        self.tops.clear();
+        for category in &categories.all {
+            let shelf = Shelf { category: category.clone(), children: Vec::new() };
+            self.categories.insert(category.id, shelf);
+        }
+        for category in &categories.all {
+            match category.parent.and_then(|parent| self.categories.get_mut(&parent)) {
+                Some(parent) => parent.children.push(category.id),
+                None => self.tops.push(category.id),
+            }
+        }
+        // Products are found by the names of their categories too.
+        self.build_again();
+    }
+
+    /// Takes in what is stored of a product.
+    pub fn put(&mut self, product: &Product) {
+        let card = Card::of(product);
+        let kept = self.slots.get(&card.id).copied();
+        if !product.is_on_sale() {
+            if let Some(slot) = kept {
+                self.remove(slot);
+            }
+            return;
+        }
+        let old = kept.and_then(|slot| self.cards.get(slot as usize)?.as_ref());
+        if let (Some(slot), true) = (kept, old.is_some_and(|old| old.is_found_as(&card))) {
+            if let Some(place) = self.cards.get_mut(slot as usize) {
+                *place = Some(card);
+            }
+            return;
+        }
+        if let Some(slot) = kept {
+            self.remove(slot);
+        }
+        self.add(card);
+        let removed = self.cards.len() - self.slots.len();
+        if removed > REMOVED_MIN && removed > self.slots.len() {
+            self.build_again();
+        }
+    }
+
+    fn add(&mut self, card: Card) {
+        let Ok(slot) = Slot::try_from(self.cards.len()) else { return };
+        let key = card.name_key();
+        // Read by fields, because the index is changed meanwhile.
+        let path = path_in(&self.categories, card.category);
+        let names = path.iter().map(|category| category.name.as_str());
+        let others = card.vendor.as_deref().into_iter().chain(names).collect();
+        let codes = card.codes.iter().map(|code| &**code);
+        let codes = std::iter::once(&*card.article).chain(codes).collect();
+        self.index.add(slot, &Texts { name: &card.name, others, codes });
+        for category in &path {
+            self.of_category.entry(category.id).or_default().insert(key.clone());
+        }
+        self.by_name.insert(key);
+        self.slots.insert(card.id, slot);
+        self.cards.push(Some(card));
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        let Some(card) = self.cards.get_mut(slot as usize).and_then(Option::take) else { return };
+        let key = card.name_key();
+        for category in path_in(&self.categories, card.category) {
+            if let Some(names) = self.of_category.get_mut(&category.id) {
+                names.remove(&key);
+            }
+        }
+        self.by_name.remove(&key);
+        self.slots.remove(&card.id);
+    }
+
+    /// Builds the index from the cards.
+    fn build_again(&mut self) {
+        let cards = std::mem::take(&mut self.cards);
+        self.slots.clear();
+        self.index = Index::default();
+        self.by_name.clear();
+        self.of_category.clear();
+        for card in cards.into_iter().flatten() {
+            self.add(card);
+        }
+    }
+
+    /// The products that fit a question, after its position.
+    #[must_use]
+    pub fn find(&self, question: &Question) -> Fitting {
+        let fits = |card: &Card| question.price.contains(&card.price);
+        let is_within = |card: &Card| {
+            question
+                .category
+                .is_none_or(|id| self.path(card.category).iter().any(|category| category.id == id))
+        };
+        let after =
+            |position: &Position| question.after.as_ref().is_none_or(|after| position > after);
+        if question.text.is_empty() && question.sort == Sort::Fit {
+            return self.by_name(question, fits);
+        }
+        let mut found: Vec<(Position, Slot)> = Vec::new();
+        let mut offer = |slot: Slot, score: u16| {
+            let Some(card) = self.cards.get(slot as usize).and_then(Option::as_ref) else { return };
+            if !fits(card) || !is_within(card) {
+                return;
+            }
+            let position = match question.sort {
+                Sort::Fit => Position::Fit(Reverse(score), card.id),
+                Sort::Cheapest => Position::Cheapest(card.price, card.id),
+                Sort::Dearest => Position::Dearest(Reverse(card.price), card.id),
+            };
+            if after(&position) {
+                found.push((position, slot));
+            }
+        };
+        if question.text.is_empty() {
+            let names = match question.category {
+                Some(id) => self.of_category.get(&id),
+                None => Some(&self.by_name),
+            };
+            for (_, id) in names.into_iter().flatten() {
+                if let Some(slot) = self.slots.get(id) {
+                    offer(*slot, 0);
+                }
+            }
+        } else {
+            for (slot, score) in self.index.find(&question.text, self.cards.len()) {
+                offer(slot, score);
+            }
+        }
+        let has_more = found.len() > question.limit;
+        if has_more {
+            found.select_nth_unstable(question.limit);
+            found.truncate(question.limit);
+        }
+        found.sort_unstable();
+        let card = |(position, slot): (Position, Slot)| {
+            let card = self.cards.get(slot as usize)?.clone()?;
+            Some((position, card))
+        };
+        Fitting { cards: found.into_iter().filter_map(card).collect(), has_more }
+    }
+
+    /// A page of a category, or of everything, by name.
+    fn by_name(&self, question: &Question, fits: impl Fn(&Card) -> bool) -> Fitting {
+        let names = match question.category {
+            Some(id) => self.of_category.get(&id),
+            None => Some(&self.by_name),
+        };
+        let Some(names) = names else { return Fitting::default() };
+        let mut page = Fitting::default();
+        let from = match &question.after {
+            Some(Position::Name(name, id)) => std::ops::Bound::Excluded((Arc::clone(name), *id)),
+            Some(_) | None => std::ops::Bound::Unbounded,
+        };
+        for (name, id) in names.range((from, std::ops::Bound::Unbounded)) {
+            let Some(card) = self.card(*id).filter(|card| fits(card)) else { continue };
+            if page.cards.len() == question.limit {
+                page.has_more = true;
+                break;
+            }
+            page.cards.push((Position::Name(Arc::clone(name), *id), card.clone()));
+        }
+        page
+    }
+}
+
+/// The deepest category that is looked at.
+const DEPTH_MAX: usize = 32;
+
+/// The index keeps at least so many places of products that were removed.
+const REMOVED_MIN: usize = 1000;

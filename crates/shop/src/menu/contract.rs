@@ -1,0 +1,176 @@
+//! What the service takes and answers.
+
+use http::StatusCode;
+
+use crate::Refusal;
+use crate::contract::{Answer, Body, Contract, Member, MemberKind, Operation, Parameter, Place};
+
+/// The contract of the service.
+#[must_use]
+pub fn contract() -> Contract {
+    Contract {
+        service: "menu",
+        about: "What the shop sells: products, categories, search",
+        operations: operations(),
+        bodies: BODIES,
+    }
+}
+
+const fn parameter(name: &'static str, is_required: bool, about: &'static str) -> Parameter {
+    Parameter { name, place: Place::Query, is_required, about }
+}
+
+const PRODUCTS: &[Parameter] = &[
+    parameter(
+        "query",
+        false,
+        "Words of the name, the vendor or the category, each with its beginning, in any form and \
+         with one typo; or an article number",
+    ),
+    parameter("category", false, "The number of a category: only what is in it and below it"),
+    parameter("store", false, "The number of a shop: only what it has"),
+    parameter("priceFrom", false, "The lowest price, in roubles"),
+    parameter("priceTo", false, "The highest price, in roubles"),
+    parameter(
+        "sort",
+        false,
+        "`fit`: the best fit first, or by name without a query; `cheapest`; `dearest`",
+    ),
+    parameter("cursor", false, "`next_cursor` of the previous page"),
+    parameter("limit", false, "How many products, at most 100; 24 without it"),
+];
+
+const PRODUCT: &[Parameter] = &[parameter("productId", true, "The number of the product")];
+
+const BELOW: &[Parameter] =
+    &[parameter("category", false, "The number of a category; the topmost ones without it")];
+
+const fn member(name: &'static str, kind: MemberKind, about: &'static str) -> Member {
+    Member { name, kind, about }
+}
+
+const ID: Member = member("id", MemberKind::Whole, "Its number");
+const NAME: Member = member("name", MemberKind::Text, "Its name");
+const PRICE: Member = member("price", MemberKind::Amount, "In roubles");
+const OLD_PRICE: Member =
+    member("oldPrice", MemberKind::AmountOrNull, "What it cost before, if that was more");
+const PICTURE: Member = member("picture", MemberKind::TextOrNull, "The address of a picture");
+const PLACES: Member = member(
+    "productPlaces",
+    MemberKind::ListOf("ProductPlace"),
+    "How much of it each shop can sell now",
+);
+
+const BODIES: &[Body] = &[
+    Body {
+        name: "Products",
+        about: "Products on sale",
+        members: &[
+            member("items", MemberKind::ListOf("ProductCard"), "The products of this page"),
+            member("next_cursor", MemberKind::TextOrNull, "The `cursor` of the next page"),
+        ],
+    },
+    Body {
+        name: "ProductCard",
+        about: "A product in a list",
+        members: &[ID, NAME, PRICE, OLD_PRICE, PICTURE, PLACES],
+    },
+    Body {
+        name: "ProductPlace",
+        about: "A product in a shop",
+        members: &[
+            member("store", MemberKind::One("PlaceStore"), "The shop"),
+            member("quantity", MemberKind::Whole, "How many pieces can be sold now"),
+        ],
+    },
+    Body {
+        name: "PlaceStore",
+        about: "A shop",
+        members: &[ID, NAME, member("address", MemberKind::Text, "Where it is")],
+    },
+    Body {
+        name: "Product",
+        about: "A product",
+        members: &[
+            ID,
+            NAME,
+            PRICE,
+            OLD_PRICE,
+            member("article", MemberKind::Text, "Its article number"),
+            member("vendor", MemberKind::TextOrNull, "Who makes it"),
+            member("description", MemberKind::Text, "Its description; lines end with \\n"),
+            PICTURE,
+            member("isOnSale", MemberKind::Switch, "Whether it can be bought"),
+            member("categories", MemberKind::ListOf("Category"), "Where it is, the topmost first"),
+            PLACES,
+        ],
+    },
+    Body {
+        name: "Categories",
+        about: "Categories with products on sale",
+        members: &[
+            member(
+                "above",
+                MemberKind::ListOf("Category"),
+                "The category itself and those above it, the topmost first",
+            ),
+            member("items", MemberKind::ListOf("Category"), "In the shop's order"),
+        ],
+    },
+    Body {
+        name: "Category",
+        about: "A category",
+        members: &[
+            ID,
+            NAME,
+            member(
+                "productCount",
+                MemberKind::Whole,
+                "How many products are on sale in it and below it",
+            ),
+        ],
+    },
+];
+
+const fn body(name: &'static str, about: &'static str) -> Answer {
+    Answer { status: StatusCode::OK, body: Some(name), about }
+}
+
+fn operations() -> Vec<Operation> {
+    let wrong = || Refusal::Fields(Vec::new());
+    vec![
+        Operation {
+            parameters: PRODUCTS,
+            refusals: vec![wrong(), Refusal::NotFound, Refusal::Busy],
+            ..Operation::new(
+                "GET",
+                "/products",
+                "listProducts",
+                "Find products",
+                body("Products", "A page of products"),
+            )
+        },
+        Operation {
+            parameters: PRODUCT,
+            refusals: vec![wrong(), Refusal::NotFound, Refusal::Busy],
+            ..Operation::new(
+                "GET",
+                "/product",
+                "getProduct",
+                "One product",
+                body("Product", "The product"),
+            )
+        },
+        Operation {
+            parameters: BELOW,
+            refusals: vec![wrong(), Refusal::NotFound, Refusal::Busy],
+            ..Operation::new(
+                "GET",
+                "/categories",
+                "listCategories",
+                "The categories below one",
+                body("Categories", "The categories"),
+            )
+        },
+    ]
+}

@@ -1,0 +1,79 @@
+//! What the shop sells: products, categories, prices; and the search among
+//! them.
+//!
+//! - [`product`] and [`categories`] are the documents, [`number`] how they are
+//!   numbered, [`vat`] the rates of tax;
+//! - [`feed`] reads what another program has written, [`import`] compares it
+//!   with what is stored, and [`keep`] stores what differs;
+//! - [`catalogue`] is what many people see alike, in memory; [`refresh`] keeps
+//!   it like the store;
+//! - [`search`] is its index, [`question`] what somebody looks for, and
+//!   [`shown`] what is answered;
+//! - [`contract`] describes the HTTP contract, and [`api`] serves it.
+
+pub mod api;
+pub mod catalogue;
+pub mod categories;
+pub mod contract;
+pub mod feed;
+pub mod import;
+pub mod keep;
+pub mod number;
+pub mod product;
+pub mod question;
+pub mod refresh;
+pub mod search;
+pub mod shown;
+#[cfg(test)]
+mod stored;
+#[cfg(test)]
+mod tests;
+pub mod vat;
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use tillgate_kernel::Clock;
+use tillgate_store::Store;
+
+use self::catalogue::Catalogue;
+use self::refresh::Progress;
+use crate::assertion::Assertions;
+use crate::outlets::Outlets;
+use crate::seal::MasterKeys;
+
+/// The service.
+#[derive(Debug)]
+pub struct Menu {
+    pub store: Store,
+    pub clock: Clock,
+    /// Reads what services in other processes assert.
+    assertions: Assertions,
+    public_url: String,
+    catalogue: Arc<RwLock<Catalogue>>,
+    outlets: RwLock<Arc<Outlets>>,
+    progress: tokio::sync::Mutex<Progress>,
+}
+
+impl Menu {
+    /// The service on a store. Its catalogue is empty until it is refreshed.
+    #[must_use]
+    pub fn new(store: Store, clock: Clock, keys: &MasterKeys, public_url: String) -> Menu {
+        Menu {
+            store,
+            clock,
+            assertions: Assertions::new(keys),
+            public_url,
+            catalogue: Arc::default(),
+            outlets: RwLock::default(),
+            progress: tokio::sync::Mutex::default(),
+        }
+    }
+
+    fn catalogue(&self) -> RwLockReadGuard<'_, Catalogue> {
+        self.catalogue.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn outlets(&self) -> Arc<Outlets> {
+        Arc::clone(&self.outlets.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}

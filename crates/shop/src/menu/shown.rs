@@ -1,0 +1,232 @@
+//! What people and services see of the catalogue.
+
+use serde::Serialize;
+use tillgate_kernel::Money;
+use tillgate_store::Versioned;
+
+use super::Menu;
+use super::catalogue::{Card, Catalogue};
+use super::categories::Category;
+use super::number::{CategoryId, ProductId};
+use super::product::Product;
+use super::question::Question;
+use crate::Refusal;
+use crate::outlets::Outlets;
+use crate::roubles::Roubles;
+use crate::stock_levels;
+
+/// A page of products.
+#[derive(Debug, Serialize)]
+pub struct Products {
+    pub items: Vec<ProductCard>,
+    pub next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductCard {
+    id: ProductId,
+    name: String,
+    price: Roubles,
+    old_price: Option<Roubles>,
+    picture: Option<String>,
+    product_places: Vec<ProductPlace>,
+}
+
+/// How much of a product an outlet has.
+#[derive(Debug, Serialize)]
+pub struct ProductPlace {
+    store: PlaceStore,
+    quantity: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct PlaceStore {
+    id: u32,
+    name: String,
+    address: String,
+}
+
+/// A product with everything that its page shows.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownProduct {
+    id: ProductId,
+    name: String,
+    price: Roubles,
+    old_price: Option<Roubles>,
+    article: String,
+    vendor: Option<String>,
+    description: String,
+    picture: Option<String>,
+    is_on_sale: bool,
+    categories: Vec<ShownCategory>,
+    product_places: Vec<ProductPlace>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownCategory {
+    id: CategoryId,
+    name: String,
+    /// How many products are on sale in it and below it.
+    product_count: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ShownCategories {
+    /// The category itself and those above it, the topmost first.
+    above: Vec<ShownCategory>,
+    items: Vec<ShownCategory>,
+}
+
+/// What a question to the catalogue wants beside products.
+#[derive(Debug, Default)]
+pub struct Asked {
+    pub question: Question,
+    /// Only what this outlet has.
+    pub outlet: Option<u64>,
+}
+
+/// How many products are looked through for one page of what an outlet has.
+const LOOKED_THROUGH_MAX: usize = 1000;
+
+fn places(outlets: &Outlets, free: &[u64]) -> Vec<ProductPlace> {
+    let pairs = outlets.all.iter().zip(free);
+    let place = |(outlet, quantity): (&crate::outlets::Outlet, &u64)| ProductPlace {
+        store: PlaceStore {
+            id: outlet.id,
+            name: outlet.name.clone(),
+            address: outlet.address.clone(),
+        },
+        quantity: *quantity,
+    };
+    pairs.map(place).collect()
+}
+
+impl Menu {
+    /// # Errors
+    /// While nothing was read of the store yet.
+    async fn loaded(&self) -> Result<(), Refusal> {
+        if self.is_loaded().await { Ok(()) } else { Err(Refusal::Busy) }
+    }
+
+    /// A page of the products that fit a question.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] when there is no such category or outlet.
+    pub async fn products(&self, asked: Asked) -> Result<Products, Refusal> {
+        self.loaded().await?;
+        let Asked { mut question, outlet } = asked;
+        let outlets = self.outlets();
+        let wanted = match outlet {
+            Some(id) => {
+                let place = outlets.all.iter().position(|outlet| u64::from(outlet.id) == id);
+                Some(place.ok_or(Refusal::NotFound)?)
+            }
+            None => None,
+        };
+        let limit = question.limit;
+        let (mut items, mut looked) = (Vec::new(), 0);
+        let next_cursor = loop {
+            let fitting = {
+                let catalogue = self.catalogue();
+                if question.category.is_some_and(|id| catalogue.category(id).is_none()) {
+                    return Err(Refusal::NotFound);
+                }
+                catalogue.find(&question)
+            };
+            let articles: Vec<&str> =
+                fitting.cards.iter().map(|(_, card)| &*card.article).collect();
+            let free = stock_levels::free(&self.store, &outlets.all, &articles).await?;
+            looked += fitting.cards.len();
+            let is_last = !fitting.has_more;
+            let mut all = fitting.cards.into_iter().zip(free).peekable();
+            for ((position, card), free) in all.by_ref() {
+                let is_wanted =
+                    wanted.is_none_or(|place| free.get(place).is_some_and(|pieces| *pieces > 0));
+                if is_wanted {
+                    items.push(card_of(card, &outlets, &free));
+                }
+                question.after = Some(position);
+                if items.len() == limit {
+                    break;
+                }
+            }
+            let is_end = is_last && all.peek().is_none();
+            if is_end || items.len() == limit || looked >= LOOKED_THROUGH_MAX {
+                let after = question.after.as_ref().filter(|_| !is_end);
+                break after.map(ToString::to_string);
+            }
+        };
+        Ok(Products { items, next_cursor })
+    }
+
+    /// A product, on sale or not.
+    ///
+    /// # Errors
+    /// When there is none with this number, or the store cannot be used.
+    pub async fn product(&self, id: ProductId) -> Result<ShownProduct, Refusal> {
+        self.loaded().await?;
+        let stored = self.store.read::<Product>(Product::key_of(id)).await?;
+        let product = stored.map(Versioned::into_document).ok_or(Refusal::NotFound)?;
+        let outlets = self.outlets();
+        let free = stock_levels::free(&self.store, &outlets.all, &[&product.offer.article]).await?;
+        let is_on_sale = product.is_on_sale();
+        let offer = product.offer;
+        let categories = {
+            let catalogue = self.catalogue();
+            let path = catalogue.path(offer.category);
+            path.into_iter().map(|category| shown(&catalogue, category)).collect()
+        };
+        Ok(ShownProduct {
+            id,
+            name: offer.name,
+            price: Roubles(offer.price),
+            old_price: offer.old_price.map(Roubles),
+            article: offer.article,
+            vendor: offer.vendor,
+            description: offer.description,
+            picture: offer.pictures.into_iter().next(),
+            is_on_sale,
+            categories,
+            product_places: places(&outlets, free.first().map_or(&[], Vec::as_slice)),
+        })
+    }
+
+    /// The categories below this one, or at the top.
+    ///
+    /// # Errors
+    /// When there is no such category.
+    pub async fn categories(&self, below: Option<CategoryId>) -> Result<ShownCategories, Refusal> {
+        self.loaded().await?;
+        let catalogue = self.catalogue();
+        if below.is_some_and(|id| catalogue.category(id).is_none()) {
+            return Err(Refusal::NotFound);
+        }
+        let items = catalogue.below(below).map(|category| shown(&catalogue, category));
+        let items = items.filter(|one| one.product_count > 0).collect();
+        let above = below.map(|id| catalogue.path(id)).unwrap_or_default();
+        let above = above.into_iter().map(|category| shown(&catalogue, category)).collect();
+        Ok(ShownCategories { above, items })
+    }
+}
+
+fn card_of(card: Card, outlets: &Outlets, free: &[u64]) -> ProductCard {
+    ProductCard {
+        id: card.id,
+        name: card.name.to_string(),
+        price: Roubles(card.price),
+        old_price: card.old_price.map(|price: Money| Roubles(price)),
+        picture: card.picture.map(String::from),
+        product_places: places(outlets, free),
+    }
+}
+
+fn shown(catalogue: &Catalogue, category: &Category) -> ShownCategory {
+    ShownCategory {
+        id: category.id,
+        name: category.name.clone(),
+        product_count: catalogue.count_in(category.id),
+    }
+}

@@ -1,0 +1,43 @@
+//! Stored data is compatible: every format that a release has written can be
+//! read.
+
+use tillgate_kernel::{Document, Money};
+
+use super::categories::{Categories, Category};
+use super::number::CategoryId;
+use super::product::{Offer, Product};
+use super::vat::Vat;
+
+#[test]
+fn a_product_of_version_1_is_read() {
+    let offer = Offer {
+        article: "M-1/7".into(),
+        name: "Молоко «Лавка» 3,2%".into(),
+        category: CategoryId::of_feed("dairy"),
+        price: Money::from_kopecks(8990),
+        old_price: Some(Money::from_kopecks(9990)),
+        vat: Some(Vat::Percent10),
+        vendor: Some("Лавка".into()),
+        vendor_code: Some("M-1".into()),
+        barcodes: vec!["4607001234567".into()],
+        description: "Свежее молоко.\n1 л".into(),
+        pictures: vec!["https://shop.example/1.jpg".into()],
+        is_available: true,
+    };
+    let changed_at = "2026-11-30T10:00:00Z".parse().expect("a time");
+    let expected = Product { offer, is_listed: false, changed_at };
+    let bytes = include_bytes!("../../../../fixtures/stored/product/v1/product.bin");
+    assert_eq!(Product::decode(1, bytes), Ok(expected));
+}
+
+#[test]
+fn categories_of_version_1_are_read() {
+    let one = |text: &str, parent: Option<&str>, name: &str| Category {
+        id: CategoryId::of_feed(text),
+        parent: parent.map(CategoryId::of_feed),
+        name: name.into(),
+    };
+    let all = vec![one("1", None, "Продукты"), one("dairy", Some("1"), "Молочное")];
+    let bytes = include_bytes!("../../../../fixtures/stored/categories/v1/categories.bin");
+    assert_eq!(Categories::decode(1, bytes), Ok(Categories { all }));
+}

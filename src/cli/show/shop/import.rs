@@ -1,0 +1,191 @@
+//! `tillgate shop import`: the catalogue that another program has written.
+
+use std::fs::File;
+use std::io::{BufReader, Cursor};
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use http::Method;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tillgate_shop::menu::categories::Categories;
+use tillgate_shop::menu::feed::{Broken, Feed, Skipped, yml};
+use tillgate_shop::menu::import::{Counts, Stored};
+use tillgate_shop::menu::keep::{Changes, Kept};
+
+use crate::cli::client::{Server, ServerOptions};
+use crate::cli::show::print_json;
+use crate::cli::{Failed, say};
+use crate::peer::Client;
+
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// A YML file or its address [default: feed of [shop]]
+    #[arg(value_name = "FILE|URL")]
+    source: Option<String>,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// How long an address may take to send a feed, in seconds.
+const FETCH_SECONDS_MAX: u64 = 600;
+
+/// The longest feed that is read from an address, in bytes.
+const FEED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// How many bytes of products are sent in one request. A product has less.
+const REQUEST_BYTES: usize = 500 * 1024;
+
+/// How many of the offers that are left out are named.
+const NAMED_MAX: usize = 20;
+
+pub async fn run(import: &Import) -> Result<(), Failed> {
+    let Import { server: options, source, dry_run } = import;
+    let source = match source {
+        Some(source) => source.clone(),
+        None => options.settings()?.shop.and_then(|shop| shop.feed).ok_or_else(|| {
+            Failed::usage("name a file or an address, or set feed in [shop] of tillgate.toml")
+        })?,
+    };
+    let feed = read(&source).await?;
+    let server = options.connect().await?;
+    let stored = stored(&server).await?;
+    let skipped = feed.skipped.clone();
+    let (counts, changes) = stored.differences(feed);
+    if !dry_run {
+        send(&server, changes).await?;
+    }
+    if options.json {
+        let skipped: Vec<Value> = skipped.iter().map(named).collect();
+        print_json(&json!({"dry_run": dry_run, "counts": counts, "skipped": skipped}));
+        return Ok(());
+    }
+    for one in skipped.iter().take(NAMED_MAX) {
+        let Skipped { line, article, why } = one;
+        say(format_args!("  line {line}: offer {article} is left out: {why}"));
+    }
+    if skipped.len() > NAMED_MAX {
+        say(format_args!("  and {} more; --json names all", skipped.len() - NAMED_MAX));
+    }
+    let Counts { new, changed, same, vanished, skipped, .. } = counts;
+    let would = if *dry_run { "would be " } else { "" };
+    say(format_args!(
+        "{new} products {would}new, {changed} {would}changed, {vanished} {would}taken off sale, \
+         {same} the same, {skipped} left out; {} categories{}",
+        counts.categories,
+        if counts.categories_changed { "" } else { ", the same" },
+    ));
+    Ok(())
+}
+
+fn named(skipped: &Skipped) -> Value {
+    json!({"line": skipped.line, "article": skipped.article, "why": skipped.why.to_string()})
+}
+
+async fn read(source: &str) -> Result<Feed, Failed> {
+    let broken = |why: Broken| Failed::because(format!("{source}, {why}. Nothing was changed"));
+    if !source.starts_with("http://") && !source.starts_with("https://") {
+        return read_file(Path::new(source))?.map_err(broken);
+    }
+    let deadline = Duration::from_secs(FETCH_SECONDS_MAX);
+    let client = Client::new(deadline, FEED_BYTES_MAX).map_err(Failed::because)?;
+    let answer = client
+        .call(Method::GET, source, http::HeaderMap::new(), Vec::new())
+        .await
+        .map_err(|why| Failed::because(format!("{source}: {why}")))?;
+    if !answer.status.is_success() {
+        return Err(Failed::because(format!("{source} answers {}", answer.status)));
+    }
+    if answer.body.len() == FEED_BYTES_MAX {
+        return Err(Failed::because(format!("{source} is longer than {FEED_BYTES_MAX} bytes")));
+    }
+    yml::read(Cursor::new(answer.body)).map_err(broken)
+}
+
+fn read_file(path: &Path) -> Result<Result<Feed, Broken>, Failed> {
+    let cannot = |why| Failed::because(format!("cannot read {}: {why}", path.display()));
+    let file = File::open(path).map_err(cannot)?;
+    let bar = progress(file.metadata().map_err(cannot)?.len(), "reading {bytes}/{total_bytes}");
+    let feed = yml::read(BufReader::new(bar.wrap_read(file)));
+    bar.finish_and_clear();
+    Ok(feed)
+}
+
+/// A progress bar on a terminal; nothing elsewhere.
+fn progress(length: u64, text: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    let style = ProgressStyle::with_template(&format!("{{bar:30}} {text}, {{eta}} left"));
+    bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
+    bar
+}
+
+/// What the shop has.
+async fn stored(server: &Server) -> Result<Stored, Failed> {
+    let categories: Categories = decoded(server.get("/shop/menu/categories", &[]).await?)?;
+    let mut stored = Stored::new(categories);
+    let mut after: Option<String> = None;
+    loop {
+        let query = [("after", after.as_deref())];
+        let page: Kept = decoded(server.get("/shop/menu/products", &query).await?)?;
+        stored.add(page.items);
+        after = page.cursor;
+        if after.is_none() {
+            return Ok(stored);
+        }
+    }
+}
+
+fn decoded<T: DeserializeOwned>(answer: Value) -> Result<T, Failed> {
+    serde_json::from_value(answer)
+        .map_err(|why| Failed::because(format!("the shop's answer cannot be read: {why}")))
+}
+
+/// Sends what is to be changed, in several requests.
+async fn send(server: &Server, changes: Changes) -> Result<(), Failed> {
+    let Changes { offers, vanished, categories } = changes;
+    let bar = progress((offers.len() + vanished.len()) as u64, "writing {pos}/{len}");
+    if categories.is_some() {
+        post(server, &Changes { categories, ..Changes::default() }).await?;
+    }
+    let mut part = Changes::default();
+    let mut bytes = 0;
+    for offer in offers {
+        let length = serde_json::to_vec(&offer).map_err(Failed::because)?.len();
+        if bytes + length > REQUEST_BYTES && !part.offers.is_empty() {
+            bar.inc(part.offers.len() as u64);
+            post(server, &std::mem::take(&mut part)).await?;
+            bytes = 0;
+        }
+        bytes += length;
+        part.offers.push(offer);
+    }
+    for article in vanished {
+        if bytes > REQUEST_BYTES {
+            post(server, &std::mem::take(&mut part)).await?;
+            bytes = 0;
+        }
+        bytes += article.len();
+        part.vanished.push(article);
+        bar.inc(1);
+    }
+    if !part.offers.is_empty() || !part.vanished.is_empty() {
+        post(server, &part).await?;
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+async fn post(server: &Server, changes: &Changes) -> Result<(), Failed> {
+    let body = serde_json::to_vec(changes).map_err(Failed::because)?;
+    let body = Some(("application/json", body));
+    let sent = server.ask(Method::POST, "/shop/menu/changes", &[], body, &[]).await;
+    sent.map(drop).map_err(|failed| Failed {
+        text: format!("{}. Some was changed; repeat the command to continue", failed.text),
+        ..failed
+    })
+}
