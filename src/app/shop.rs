@@ -1,6 +1,7 @@
 //! The shop's services, if the settings have a shop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tillgate_identity::Signer;
@@ -17,9 +18,12 @@ use tillgate_shop::notification::sender::{Channel, LetterSender};
 use tillgate_shop::notification::sms::{Sms, SmsProvider};
 use tillgate_shop::notification::{self, Notification};
 use tillgate_shop::openapi;
+use tillgate_shop::order::{self, Orders};
+use tillgate_shop::prices::Prices;
 use tillgate_shop::seal::MasterKeys;
 use tillgate_shop::service_client::ServiceClient;
 use tillgate_shop::sessions::Sessions;
+use tillgate_shop::store::{self, Others, StockKeeper};
 use tillgate_shop::sweeper::Sweeper;
 
 use super::{StartError, Workers};
@@ -90,6 +94,8 @@ impl Ground<'_> {
         billing: ServiceClient,
         menu: ServiceClient,
         notification: ServiceClient,
+        order: ServiceClient,
+        store: ServiceClient,
     ) -> Router {
         front::routes(Arc::new(Front {
             name: self.shop.name.clone(),
@@ -100,6 +106,8 @@ impl Ground<'_> {
             billing,
             menu,
             notification,
+            order,
+            store,
             has_sms: self.shop.sms.is_some(),
             forms: Signer::new(&self.keys.derive("forms"), "form"),
         }))
@@ -111,6 +119,28 @@ impl Ground<'_> {
         let menu = Arc::new(Menu::new(store, clock, &self.keys, self.public_url.clone()));
         workers.spawn(Arc::clone(&menu).keep_fresh(workers.drain.clone()));
         menu
+    }
+
+    fn orders(&self, auth: ServiceClient, menu: ServiceClient) -> Arc<Orders> {
+        Arc::new(Orders::new(
+            self.store.clone(),
+            self.clock.clone(),
+            &self.keys,
+            Sessions { auth },
+            Prices { menu },
+            self.public_url.clone(),
+        ))
+    }
+
+    /// Starts the service, which ends holds whose time has run out.
+    fn stock_keeper(&self, others: Others, workers: &Workers) -> Arc<StockKeeper> {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let hold_for = Duration::from_secs(u64::from(self.shop.hold_minutes) * 60);
+        let url = self.public_url.clone();
+        let keeper = StockKeeper::new(store, clock, hold_for, &self.keys, others, url);
+        let keeper = Arc::new(keeper);
+        workers.spawn(Arc::clone(&keeper).expire(workers.drain.clone()));
+        keeper
     }
 
     /// Starts the inbox of a service.
@@ -174,7 +204,8 @@ pub(super) fn start(
     let (store, clock) = (ground.store.clone(), ground.clock.clone());
     let sweeper = Sweeper { store, clock, swept: tillgate_shop::stored::swept() };
     workers.spawn(sweeper.run(workers.drain.clone()));
-    let (mut auth, mut billing, mut menu, mut notification) = (None, None, None, None);
+    let (mut auth, mut billing, mut menu) = (None, None, None);
+    let (mut notification, mut order, mut store) = (None, None, None);
     let mut operator = Router::new();
     if ground.runs(ServiceName::Auth) {
         let service = ground.auth();
@@ -200,20 +231,40 @@ pub(super) fn start(
         operator = operator.merge(menu::api::routes_for_operator(service));
         menu = Some(routes);
     }
-    mounts.operator.push(Mount { path: "/shop", routes: operator });
     if ground.runs(ServiceName::Notification) {
         let client = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Notification)?;
         let routes = ground.notification(client, workers)?;
         mount(&mut mounts, settings, ServiceName::Notification, &routes);
         notification = Some(routes);
     }
+    if ground.runs(ServiceName::Order) {
+        let auth = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Order)?;
+        let menu = ground.client(ServiceName::Menu, menu.as_ref(), ServiceName::Order)?;
+        let routes = order::api::routes(ground.orders(auth, menu));
+        mount(&mut mounts, settings, ServiceName::Order, &routes);
+        order = Some(routes);
+    }
+    if ground.runs(ServiceName::Store) {
+        let auth = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Store)?;
+        let menu = ground.client(ServiceName::Menu, menu.as_ref(), ServiceName::Store)?;
+        let orders = ground.client(ServiceName::Order, order.as_ref(), ServiceName::Store)?;
+        let others = Others { sessions: Sessions { auth }, prices: Prices { menu }, orders };
+        let service = ground.stock_keeper(others, workers);
+        let routes = store::api::routes(Arc::clone(&service));
+        mount(&mut mounts, settings, ServiceName::Store, &routes);
+        operator = operator.merge(store::api::routes_for_operator(service));
+        store = Some(routes);
+    }
+    mounts.operator.push(Mount { path: "/shop", routes: operator });
     if ground.runs(ServiceName::Front) {
         let auth = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Front)?;
         let billing = ground.client(ServiceName::Billing, billing.as_ref(), ServiceName::Front)?;
         let menu = ground.client(ServiceName::Menu, menu.as_ref(), ServiceName::Front)?;
         let routes = notification.as_ref();
         let notification = ground.client(ServiceName::Notification, routes, ServiceName::Front)?;
-        let routes = ground.front(auth, billing, menu, notification);
+        let order = ground.client(ServiceName::Order, order.as_ref(), ServiceName::Front)?;
+        let store = ground.client(ServiceName::Store, store.as_ref(), ServiceName::Front)?;
+        let routes = ground.front(auth, billing, menu, notification, order, store);
         mounts.public.push(Mount { path: "", routes });
     }
     Ok(mounts)
@@ -227,6 +278,8 @@ fn mount(mounts: &mut Mounts, settings: &Settings, service: ServiceName, routes:
         ServiceName::Billing => "/shop/billing",
         ServiceName::Menu => "/shop/menu",
         ServiceName::Notification => "/shop/notification",
+        ServiceName::Order => "/shop/order",
+        ServiceName::Store => "/shop/store",
         // They have no routes of this kind.
         ServiceName::Gateway | ServiceName::Front => return,
     };

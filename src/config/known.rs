@@ -315,6 +315,12 @@ pub const SECTIONS: &[Section] = &[
                 "\"ru\"",
                 "The language of pages for browsers that ask for neither: `ru` or `en`.",
             ),
+            Setting::or(
+                "hold_minutes",
+                Number,
+                "15",
+                "How long goods are held for a client who is about to pay, in minutes.",
+            ),
             Setting::optional(
                 "feed",
                 Text,

@@ -12,16 +12,20 @@ pub enum ServiceName {
     Billing,
     Menu,
     Notification,
+    Order,
+    Store,
     Front,
 }
 
 impl ServiceName {
     /// The services of the shop.
-    pub(super) const OF_THE_SHOP: [ServiceName; 5] = [
+    pub(super) const OF_THE_SHOP: [ServiceName; 7] = [
         ServiceName::Auth,
         ServiceName::Billing,
         ServiceName::Menu,
         ServiceName::Notification,
+        ServiceName::Order,
+        ServiceName::Store,
         ServiceName::Front,
     ];
 
@@ -37,6 +41,8 @@ impl ServiceName {
             ServiceName::Billing => "billing",
             ServiceName::Menu => "menu",
             ServiceName::Notification => "notification",
+            ServiceName::Order => "order",
+            ServiceName::Store => "store",
             ServiceName::Front => "front",
         }
     }

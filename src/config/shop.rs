@@ -15,11 +15,18 @@ use crate::kernel::setting::http_url;
 use crate::texts::Language;
 
 /// Which service calls which other one.
-const CALLS: [(ServiceName, ServiceName); 6] = [
+const CALLS: [(ServiceName, ServiceName); 13] = [
     (ServiceName::Front, ServiceName::Auth),
     (ServiceName::Front, ServiceName::Billing),
     (ServiceName::Front, ServiceName::Menu),
     (ServiceName::Front, ServiceName::Notification),
+    (ServiceName::Front, ServiceName::Order),
+    (ServiceName::Front, ServiceName::Store),
+    (ServiceName::Store, ServiceName::Auth),
+    (ServiceName::Store, ServiceName::Menu),
+    (ServiceName::Store, ServiceName::Order),
+    (ServiceName::Order, ServiceName::Auth),
+    (ServiceName::Order, ServiceName::Menu),
     (ServiceName::Billing, ServiceName::Auth),
     (ServiceName::Notification, ServiceName::Auth),
 ];
@@ -51,6 +58,9 @@ pub struct Shop {
     /// The address to listen on, if it is not the gateway's.
     #[serde(default, deserialize_with = "listen")]
     pub listen: Option<SocketAddr>,
+    /// How long goods are held for a client who is about to pay, in minutes.
+    #[serde(default = "hold_minutes_default")]
+    pub hold_minutes: u32,
     /// The addresses of services in other processes, by name.
     #[serde(default)]
     pub service_urls: BTreeMap<String, String>,
@@ -70,6 +80,13 @@ fn moscow() -> TimeZone {
     // The build includes the zones.
     TimeZone::get("Europe/Moscow").unwrap_or(TimeZone::UTC)
 }
+
+const fn hold_minutes_default() -> u32 {
+    15
+}
+
+/// The longest that goods may be held for a client, in minutes.
+const HOLD_MINUTES_MAX: u32 = 120;
 
 fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -91,6 +108,9 @@ impl Shop {
         }
         if let Some(url) = &self.public_url {
             http_url(".public_url", url)?;
+        }
+        if !(1..=HOLD_MINUTES_MAX).contains(&self.hold_minutes) {
+            return Err(format!(".hold_minutes: must be from 1 to {HOLD_MINUTES_MAX}"));
         }
         if let Some(url) = &self.feed {
             http_url(".feed", url)?;

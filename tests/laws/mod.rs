@@ -7,6 +7,8 @@ mod convergence;
 mod ledger;
 mod outcomes;
 mod payment_worker;
+#[cfg(feature = "shop")]
+mod shelf;
 mod updates;
 
 use tillgate::kernel::{ExternalId, Fingerprint, HookId, Money, PartyName, Quantity, Timestamp};

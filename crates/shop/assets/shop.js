@@ -10,3 +10,13 @@ for (const form of document.querySelectorAll("form[data-waits]")) {
   window.addEventListener("pageshow", update);
   update();
 }
+
+// A link that asks before something is done: with scripts in a window of this
+// page, without them on a page of its own.
+for (const link of document.querySelectorAll("a[data-opens]")) {
+  const dialog = document.getElementById(link.dataset.opens);
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    dialog.showModal();
+  });
+}

@@ -22,9 +22,12 @@ use crate::billing::{self, Billing};
 use crate::front::{self, Front};
 use crate::menu::{self, Menu};
 use crate::notification::{self, Notification};
+use crate::order::{self, Orders};
+use crate::prices::Prices;
 use crate::seal::MasterKeys;
 use crate::service_client::ServiceClient;
 use crate::sessions::Sessions;
+use crate::store::{self, Others, StockKeeper};
 use crate::username::{ClientNumber, Username};
 
 const PASSWORD: &str = "tulip-margin-42-boat";
@@ -53,6 +56,10 @@ const OPERATOR: &[Line] = &[
     ("POST", "/wallets/client/credits", Sent::Json(r#"{"amount":10,"reason":"x"}"#), [404; 6]),
     ("GET", "/ledger/transfers", Sent::Nothing, [404; 6]),
     ("GET", "/ledger/balances", Sent::Nothing, [404; 6]),
+    ("GET", "/store/outlets", Sent::Nothing, [404; 6]),
+    ("PUT", "/store/outlets", Sent::Json("{}"), [404; 6]),
+    ("GET", "/store/holds", Sent::Nothing, [404; 6]),
+    ("GET", "/store/promised?stock=x", Sent::Nothing, [404; 6]),
     ("GET", "/menu/products", Sent::Nothing, [404; 6]),
     ("GET", "/menu/categories", Sent::Nothing, [404; 6]),
     ("POST", "/menu/changes", Sent::Json("{}"), [404; 6]),
@@ -127,7 +134,40 @@ const MENU: &[Line] = &[
     ("GET", "/products?sort=x", Sent::Nothing, [400; 6]),
     ("GET", "/product?productId=1", Sent::Nothing, [404; 6]),
     ("GET", "/categories", Sent::Nothing, [200; 6]),
+    ("POST", "/price", Sent::Json(r#"{"items":[{"productId":1}]}"#), [200; 6]),
     ("GET", "/categories?category=7", Sent::Nothing, [404; 6]),
+];
+
+/// Of a product and an order that there are not.
+const ORDER: &[Line] = &[
+    (
+        "POST",
+        "/place",
+        Sent::Json(r#"{"id":"a1","orderItems":[{"product":{"id":7},"quantity":1}]}"#),
+        [401, 404, 404, 404, 404, 401],
+    ),
+    (
+        "PUT",
+        "/adjust",
+        Sent::Json(r#"{"id":"a2","version":0,"orderItems":[{"product":{"id":7},"quantity":1}]}"#),
+        [401, 404, 404, 404, 404, 401],
+    ),
+    ("PUT", "/cancel", Sent::Json(r#"{"id":"a2","version":0}"#), [401, 404, 404, 404, 404, 401]),
+    ("PUT", "/check", Sent::Json(r#"{"id":"a2","version":0}"#), [401, 404, 404, 404, 404, 401]),
+    ("GET", "/get", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
+    ("GET", "/get?orderId=a2", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
+    ("GET", "/list", Sent::Nothing, [401, 200, 200, 200, 200, 401]),
+];
+
+const STORE: &[Line] = &[
+    ("GET", "/get?productId=7", Sent::Nothing, [401, 404, 404, 404, 404, 404]),
+    (
+        "POST",
+        "/reserve",
+        Sent::Json(r#"{"orderId":"a1","version":0,"storeId":1}"#),
+        [401, 404, 404, 404, 404, 401],
+    ),
+    ("DELETE", "/reserve?orderId=a1", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
 ];
 
 const NOTIFICATION: &[Line] = &[
@@ -140,6 +180,13 @@ const FRONT: &[Line] = &[
     ("GET", "/search", Sent::Nothing, [200; 6]),
     ("GET", "/search?sort=x", Sent::Nothing, [404; 6]),
     ("GET", "/goods/{slug}", Sent::Nothing, [404; 6]),
+    ("GET", "/cart", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
+    ("POST", "/cart", Sent::Form("product=1"), [303; 6]),
+    ("GET", "/cart/add?product=1&key=forged", Sent::Nothing, [303; 6]),
+    ("POST", "/cart/add", Sent::Form("product=1"), [303; 6]),
+    ("GET", "/cart/remove?product=1", Sent::Nothing, [303; 6]),
+    ("GET", "/orders", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
+    ("GET", "/orders/{id}", Sent::Nothing, [303, 404, 404, 404, 404, 303]),
     ("GET", "/register", Sent::Nothing, [200, 200, 200, 200, 200, 200]),
     ("POST", "/register", Sent::Form("username=x1"), [403, 403, 403, 403, 403, 403]),
     ("GET", "/login", Sent::Nothing, [200, 200, 200, 200, 200, 200]),
@@ -191,6 +238,8 @@ struct World {
     billing: Router,
     menu: Router,
     notification: Router,
+    order: Router,
+    store: Router,
     operator: Router,
     front: Router,
     clock: Clock,
@@ -213,6 +262,7 @@ impl World {
         };
         let store = Store::Memory(Arc::new(Memory::new(clock.clone())));
         let (keys, letter_keys) = (settings.keys.clone(), settings.keys.clone());
+        let keys_of_store = settings.keys.clone();
         let letters = store.clone();
         let service = Arc::new(Auth::new(settings, store.clone(), clock.clone()));
         let operator = auth::api::routes_for_operator(Arc::clone(&service));
@@ -234,8 +284,34 @@ impl World {
         ));
         let operator = operator.merge(menu::api::routes_for_operator(Arc::clone(&goods)));
         let menu = menu::api::routes(Arc::clone(&goods));
+        let order = order::api::routes(Arc::new(Orders::new(
+            letters.clone(),
+            clock.clone(),
+            &letter_keys,
+            Sessions { auth: ServiceClient::of(auth.clone(), "order") },
+            Prices { menu: ServiceClient::of(menu.clone(), "order") },
+            "https://shop.example".into(),
+        )));
         let sessions = Sessions { auth: ServiceClient::of(auth.clone(), "notification") };
         let letters = Notification { store: letters, clock: clock.clone(), keys: letter_keys };
+        let others = Others {
+            sessions: Sessions { auth: ServiceClient::of(auth.clone(), "store") },
+            prices: Prices { menu: ServiceClient::of(menu.clone(), "store") },
+            orders: ServiceClient::of(order.clone(), "store"),
+        };
+        let url = "https://shop.example".to_owned();
+        let hold_for = Duration::from_secs(900);
+        let keeper = StockKeeper::new(
+            letters.store.clone(),
+            clock.clone(),
+            hold_for,
+            &keys_of_store,
+            others,
+            url,
+        );
+        let keeper = Arc::new(keeper);
+        let operator = operator.merge(store::api::routes_for_operator(Arc::clone(&keeper)));
+        let shelves = store::api::routes(keeper);
         let letters = notification::api::Api::new(letters, sessions, "https://shop.example".into());
         let notification = notification::api::routes(Arc::new(letters));
         let front = Front {
@@ -246,6 +322,8 @@ impl World {
             auth: ServiceClient::of(auth.clone(), "front"),
             billing: ServiceClient::of(billing.clone(), "front"),
             menu: ServiceClient::of(menu.clone(), "front"),
+            order: ServiceClient::of(order.clone(), "front"),
+            store: ServiceClient::of(shelves.clone(), "front"),
             notification: ServiceClient::of(notification.clone(), "front"),
             has_sms: true,
             forms: Signer::new(&[7; 32], "form"),
@@ -257,6 +335,8 @@ impl World {
             billing,
             menu,
             notification,
+            order,
+            store: shelves,
             operator,
             front: front::routes(Arc::new(front)),
             clock,
@@ -352,8 +432,13 @@ async fn ask(world: &World, routes: &Router, line: &Line, caller: &str) -> Statu
         Sent::Form(text) => Some(("application/x-www-form-urlencoded", (*text).to_owned())),
     };
     let method = method.parse().expect("a method");
-    let (service, audience) =
-        if BILLING.contains(line) { ("payment", "billing") } else { ("front", "auth") };
+    let (service, audience) = if BILLING.contains(line) {
+        ("payment", "billing")
+    } else if STORE.contains(line) {
+        ("orchestra", "store")
+    } else {
+        ("front", "auth")
+    };
     let assertion = world.assertions.make(service, audience, None, world.clock.now());
     let assertion = (caller == "service").then_some(assertion);
     let (status, _, _) = send_as(routes, (method, &path, content), cookies, assertion).await;
@@ -385,6 +470,8 @@ fn every_route_is_in_the_table() {
         (include_str!("auth/api/mod.rs"), AUTH, auth::contract::contract()),
         (include_str!("billing/api/mod.rs"), BILLING, billing::contract::contract()),
         (include_str!("menu/api.rs"), MENU, menu::contract::contract()),
+        (include_str!("order/api.rs"), ORDER, order::contract::contract()),
+        (include_str!("store/api.rs"), STORE, store::contract::contract()),
         (include_str!("notification/api.rs"), NOTIFICATION, notification::contract::contract()),
     ] {
         let routes = routes_in(source);
@@ -401,9 +488,12 @@ async fn everybody_may_do_what_the_table_says() {
     hold(AUTH, |world| &world.auth).await;
     hold(BILLING, |world| &world.billing).await;
     hold(MENU, |world| &world.menu).await;
+    hold(ORDER, |world| &world.order).await;
+    hold(STORE, |world| &world.store).await;
     hold(NOTIFICATION, |world| &world.notification).await;
     hold(OPERATOR, |world| &world.auth).await;
     hold(OPERATOR, |world| &world.billing).await;
     hold(OPERATOR, |world| &world.menu).await;
+    hold(OPERATOR, |world| &world.store).await;
     hold(FRONT, |world| &world.front).await;
 }

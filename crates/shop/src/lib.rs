@@ -5,6 +5,8 @@
 //! - [`billing`]: clients' money: wallets and gift cards, on a ledger;
 //! - [`notification`]: letters to clients;
 //! - [`menu`]: what the shop sells, and the search among it;
+//! - [`order`]: baskets and orders;
+//! - [`store`]: goods that are held for orders;
 //! - [`front`]: the buyers' pages.
 //!
 //! What services share:
@@ -16,13 +18,15 @@
 //! - [`asked`] is a request, [`form`] reads its fields and reports all faults;
 //! - [`outlets`] are the shop's places with goods, and [`stock_levels`] the
 //!   counters of what each has;
-//! - [`username`], [`order_id`] and [`roubles`] are how clients, orders and
-//!   sums are written;
+//! - [`username`], [`order_id`], [`product_id`] and [`roubles`] are how
+//!   clients, orders, products and sums are written;
 //! - [`service_client`] calls another service, with an [`assertion`] of who
-//!   calls; [`sessions`] asks whose session a request has;
+//!   calls; [`sessions`] asks whose session a request has, [`prices`] what
+//!   products cost;
 //! - [`stored`] lists what is stored, and [`sweeper`] deletes what is past its
 //!   time;
-//! - [`refusal`] has the errors of all services, with their texts;
+//! - [`refusal`] has the errors of all services, with their texts, and
+//!   `order_problem` those about orders;
 //! - [`seal`] encrypts personal data with a key for each client.
 
 #[cfg(test)]
@@ -40,14 +44,19 @@ pub mod front;
 pub mod menu;
 pub mod notification;
 pub mod openapi;
+pub mod order;
 pub mod order_id;
+mod order_problem;
 pub mod outlets;
+pub mod prices;
+pub mod product_id;
 pub mod refusal;
 pub mod roubles;
 pub mod seal;
 pub mod service_client;
 pub mod sessions;
 pub mod stock_levels;
+pub mod store;
 pub mod stored;
 pub mod sweeper;
 pub mod username;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{auth, billing, contract, menu, notification};
+use crate::{auth, billing, contract, menu, notification, order, store};
 
 /// The document.
 #[must_use]
@@ -12,6 +12,8 @@ pub fn document() -> Value {
         billing::contract::contract(),
         menu::contract::contract(),
         notification::contract::contract(),
+        order::contract::contract(),
+        store::contract::contract(),
     ])
 }
 

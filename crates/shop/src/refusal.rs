@@ -5,10 +5,12 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tillgate_kernel::{Language, Money};
 use tillgate_store::{CommitError, Unavailable};
 
 use crate::form::{Fault, NotAForm};
+use crate::order_problem::OrderProblem;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub enum Refusal {
     WrongState(Stage),
     /// The person does not have this role.
     NoRole,
+    /// The order is not changed, or nothing is promised for it.
+    Order(OrderProblem),
     /// There is no such thing, or it is another client's.
     NotFound,
     /// Another site has sent it.
@@ -127,6 +131,7 @@ impl Refusal {
             Refusal::IdReused => (StatusCode::CONFLICT, "id-reused"),
             Refusal::WrongState(_) => (StatusCode::CONFLICT, "wrong-state"),
             Refusal::ForServices | Refusal::NoRole => (StatusCode::FORBIDDEN, "forbidden"),
+            Refusal::Order(problem) => problem.kind(),
             Refusal::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Refusal::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
             Refusal::LoginTaken => (StatusCode::CONFLICT, "login-taken"),
@@ -215,6 +220,7 @@ impl Refusal {
                 "Another request with this id was sent before, and nothing was changed".into(),
             ),
             Refusal::WrongState(stage) => stage.text(),
+            Refusal::Order(problem) => return problem.text(language),
             Refusal::NotFound => ("Этого нет".into(), "There is no such thing".into()),
             Refusal::CrossSite => (
                 "Запрос пришёл с чужой страницы. Обновите страницу и повторите".into(),
@@ -284,6 +290,7 @@ impl Refusal {
             | Refusal::IdReused
             | Refusal::WrongState(_)
             | Refusal::NoRole
+            | Refusal::Order(_)
             | Refusal::NotFound
             | Refusal::CrossSite
             | Refusal::LoginTaken
@@ -312,6 +319,8 @@ impl Refusal {
         } else {
             Vec::new()
         };
+        let members =
+            if let Refusal::Order(problem) = &self { problem.members() } else { Map::new() };
         let errors = errors
             .into_iter()
             .map(|(pointer, fault)| FieldProblem { pointer, detail: fault.text(language) });
@@ -322,6 +331,7 @@ impl Refusal {
             detail: text.clone(),
             error_message: text,
             errors: errors.collect(),
+            members,
         };
         let body = serde_json::to_vec(&problem).expect("a problem can be written as JSON");
         let mut response = (status, body).into_response();
@@ -367,6 +377,8 @@ struct Problem {
     error_message: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldProblem>,
+    #[serde(flatten)]
+    members: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -382,10 +394,12 @@ mod tests {
     /// Callers rely on the types, and look them up in docs/errors.md.
     #[test]
     fn every_type_is_in_the_list_of_errors_and_no_other() {
-        let source = include_str!("refusal.rs");
-        let (_, kinds) = source.split_once("const fn kind").expect("the kinds");
-        let (kinds, _) = kinds.split_once("/// What is wrong, and").expect("their end");
-        let made: BTreeSet<&str> = kinds.split('"').skip(1).step_by(2).collect();
+        let mut made = BTreeSet::new();
+        for source in [include_str!("refusal.rs"), include_str!("order_problem.rs")] {
+            let (_, kinds) = source.split_once("const fn kind").expect("the kinds");
+            let (kinds, _) = kinds.split_once("/// What is wrong, and").expect("their end");
+            made.extend(kinds.split('"').skip(1).step_by(2));
+        }
         let list = include_str!("../../../docs/errors.md");
         let (_, list) = list.split_once("## The shop").expect("a section");
         let listed: BTreeSet<&str> =

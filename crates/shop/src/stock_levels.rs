@@ -1,10 +1,11 @@
 //! How much of an article an outlet has: the counters that the gateway keeps
 //! for the hooks of marketplaces, and what the shop has promised of them.
 
-use tillgate_kernel::Quantity;
+use serde::Serialize;
 use tillgate_store::{CounterKey, Store, Unavailable};
 
-use crate::outlets::Outlet;
+use crate::contract::{Body, Member, MemberKind};
+use crate::outlets::{Outlet, Outlets};
 
 /// What is there. The gateway counts it too.
 #[must_use]
@@ -16,6 +17,12 @@ pub fn on_hand(outlet: &Outlet, article: &str) -> CounterKey {
 #[must_use]
 pub fn held(outlet: &Outlet, article: &str) -> CounterKey {
     CounterKey::internal(&format!("held {}", outlet.stock), article)
+}
+
+/// What of that is sold, and not handed over yet.
+#[must_use]
+pub fn firm(outlet: &Outlet, article: &str) -> CounterKey {
+    CounterKey::internal(&format!("firm {}", outlet.stock), article)
 }
 
 /// How many pieces of each article can be promised in each outlet: for each
@@ -45,6 +52,58 @@ pub async fn free(
 /// Whole pieces of a counter, which counts thousandths.
 fn pieces(thousandths: i64) -> u64 {
     const PIECE: i64 = 1000;
-    debug_assert!(Quantity::from_thousandths(PIECE).thousandths() == PIECE);
     u64::try_from(thousandths / PIECE).unwrap_or(0)
 }
+
+/// How much of a product an outlet can sell now, as services answer.
+#[derive(Debug, Serialize)]
+pub struct ProductPlace {
+    store: PlaceStore,
+    quantity: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct PlaceStore {
+    id: u32,
+    name: String,
+    address: String,
+}
+
+/// The outlets with their pieces, in the order of the outlets.
+#[must_use]
+pub fn places(outlets: &Outlets, free: &[u64]) -> Vec<ProductPlace> {
+    let place = |(outlet, quantity): (&Outlet, &u64)| ProductPlace {
+        store: PlaceStore {
+            id: outlet.id,
+            name: outlet.name.clone(),
+            address: outlet.address.clone(),
+        },
+        quantity: *quantity,
+    };
+    outlets.all.iter().zip(free).map(place).collect()
+}
+
+/// [`ProductPlace`] in contracts.
+pub const PRODUCT_PLACE: Body = Body {
+    name: "ProductPlace",
+    about: "A product in a shop",
+    members: &[
+        Member { name: "store", kind: MemberKind::One("PlaceStore"), about: "The shop" },
+        Member {
+            name: "quantity",
+            kind: MemberKind::Whole,
+            about: "How many pieces can be sold now",
+        },
+    ],
+};
+
+/// The shop of a [`ProductPlace`] in contracts.
+pub const PLACE_STORE: Body = Body {
+    name: "PlaceStore",
+    about: "A shop",
+    members: &[
+        Member { name: "id", kind: MemberKind::Whole, about: "Its number" },
+        Member { name: "name", kind: MemberKind::Text, about: "Its name" },
+        Member { name: "address", kind: MemberKind::Text, about: "Where it is" },
+    ],
+};

@@ -20,10 +20,12 @@ use crate::menu::product::Product;
 use crate::notification::notice::Notice;
 use crate::notification::recipient::Recipient;
 use crate::notification::take::{MAIL, SMS};
+use crate::order::shop_order::{Baskets, ShopOrder};
 use crate::outlets::Outlets;
+use crate::store::hold::Hold;
 use crate::sweeper::Swept;
 
-pub const KINDS: [Kind; 12] = [
+pub const KINDS: [Kind; 15] = [
     Client::KIND,
     Session::KIND,
     Attempts::KIND,
@@ -36,6 +38,9 @@ pub const KINDS: [Kind; 12] = [
     Product::KIND,
     Categories::KIND,
     Outlets::KIND,
+    ShopOrder::KIND,
+    Baskets::KIND,
+    Hold::KIND,
 ];
 
 pub const LANES: [Lane; 5] =
@@ -48,6 +53,9 @@ const TAKEN_MESSAGES_DAYS: u32 = 7;
 
 /// A message that is taken again this late would send its letter again.
 const NOTICES_DAYS: u32 = 90;
+
+/// A CONFIRM that comes after its REVERSE this late would take goods.
+const TOMBSTONES_DAYS: u32 = 90;
 
 /// What is deleted, and when.
 #[must_use]
@@ -62,6 +70,7 @@ pub fn swept() -> Vec<Swept> {
         // They are listed under the time when they end.
         Swept { list: Link::all(), kept_for: Duration::ZERO },
         Swept { list: Notice::all(), kept_for: DAY * NOTICES_DAYS },
+        Swept { list: Hold::over(), kept_for: DAY * TOMBSTONES_DAYS },
     ];
     // Nobody has asked for them again while their notice was there.
     let dead =

@@ -19,6 +19,8 @@ use crate::service_client::Caller;
 #[template(path = "goods.html")]
 struct Page {
     frame: Frame,
+    token: String,
+    id: u64,
     name: String,
     price: String,
     old_price: Option<String>,
@@ -52,8 +54,8 @@ pub async fn show(
 ) -> Response {
     match front.product_page(&slug, &headers).await {
         Ok(page) => {
-            let (visitor, _) = front.visitor(&headers);
-            front.page(&page, StatusCode::OK, &visitor)
+            let (visitor, token) = front.visitor(&headers);
+            front.page(&Page { token, ..page }, StatusCode::OK, &visitor)
         }
         Err(refusal) => front.sorry(&refusal, &headers),
     }
@@ -70,6 +72,8 @@ impl Front {
         let language = self.language_of(headers);
         Ok(Page {
             frame: self.frame(headers),
+            token: String::new(),
+            id,
             name: product.name,
             price: product.price.0.shown(language),
             old_price: product.old_price.map(|price| price.0.shown(language)),

@@ -2,28 +2,53 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, StatusCode};
+use serde::Deserialize;
 
 use super::Front;
 use super::form_page::{Field, FormPage};
+use super::market::encoded;
 use super::reply::lead;
 use crate::Refusal;
 
+/// Where the log-in leads.
+#[derive(Debug, Default, Deserialize)]
+pub struct Onward {
+    next: Option<String>,
+}
+
+impl Onward {
+    /// A page of the shop, if it is one that asks for the log-in.
+    fn page(&self) -> Option<&str> {
+        let next = self.next.as_deref()?;
+        let path = next.split('?').next().unwrap_or_default();
+        matches!(path, "/cart" | "/cart/add" | "/orders" | "/checkout").then_some(next)
+    }
+}
+
 /// `GET /login`
-pub async fn form(State(front): State<Arc<Front>>, headers: HeaderMap) -> Response {
+pub async fn form(
+    State(front): State<Arc<Front>>,
+    Query(onward): Query<Onward>,
+    headers: HeaderMap,
+) -> Response {
     let (visitor, token) = front.visitor(&headers);
-    front.page(&front.login_page(&headers, token), StatusCode::OK, &visitor)
+    front.page(&front.login_page(&headers, token, &onward), StatusCode::OK, &visitor)
 }
 
 /// `POST /login`
-pub async fn submit(State(front): State<Arc<Front>>, request: Request) -> Response {
+pub async fn submit(
+    State(front): State<Arc<Front>>,
+    Query(onward): Query<Onward>,
+    request: Request,
+) -> Response {
     let received = front.receive(request).await;
-    let page = front.login_page(&received.headers, received.token.clone());
+    let page = front.login_page(&received.headers, received.token.clone(), &onward);
     let body = received.posted.as_json(&["username", "password"]);
     match front.submit(page, &received, Method::POST, "/login", &body).await {
-        Ok(reply) => lead("/account", &reply),
+        Ok(reply) => lead(onward.page().unwrap_or("/account"), &reply),
         Err(page) => page,
     }
 }
@@ -41,14 +66,17 @@ pub async fn leave(State(front): State<Arc<Front>>, request: Request) -> Respons
 }
 
 impl Front {
-    fn login_page(&self, headers: &HeaderMap, token: String) -> FormPage {
+    fn login_page(&self, headers: &HeaderMap, token: String, onward: &Onward) -> FormPage {
         let frame = self.frame(headers);
         let words = frame.words;
         FormPage {
             token,
             title: words.log_in,
             text: "",
-            action: "/login".into(),
+            action: match onward.page() {
+                Some(next) => format!("/login?next={}", encoded(next)),
+                None => "/login".into(),
+            },
             fields: vec![
                 Field::new("username", words.login_name, "text", "username"),
                 Field::new("password", words.password, "password", "current-password"),

@@ -9,16 +9,18 @@
 //! - `visitor` is who looks at a page;
 //! - `posted` reads forms, `reply` the answers of services;
 //! - `market` is the home page, the categories and the search, `goods` the page
-//!   of a product;
+//!   of a product, `cart` the basket, `orders` are the client's orders;
 //! - `register`, `verify`, `phone`, `login`, `reset`, `account`, `own`,
 //!   `wallet` and `wishes` are the pages.
 
 mod account;
+mod cart;
 mod form_page;
 mod goods;
 mod link_token;
 mod login;
 mod market;
+mod orders;
 mod own;
 mod page;
 mod phone;
@@ -59,6 +61,8 @@ pub struct Front {
     pub billing: ServiceClient,
     pub menu: ServiceClient,
     pub notification: ServiceClient,
+    pub order: ServiceClient,
+    pub store: ServiceClient,
     /// Whether short messages are sent, so that a number can be confirmed.
     pub has_sms: bool,
     /// Signs the hidden field of forms.
@@ -71,6 +75,11 @@ pub fn routes(front: Arc<Front>) -> Router {
         .route("/", get(market::home))
         .route("/search", get(market::search))
         .route("/goods/{slug}", get(goods::show))
+        .route("/cart", get(cart::show).post(cart::set))
+        .route("/cart/add", get(cart::add_after_log_in).post(cart::add))
+        .route("/cart/remove", get(cart::remove))
+        .route("/orders", get(orders::list))
+        .route("/orders/{id}", get(orders::show))
         .route("/register", get(register::form).post(register::submit))
         .route("/login", get(login::form).post(login::submit))
         .route("/logout", post(login::leave))

@@ -11,14 +11,16 @@ use serde::Deserialize;
 use tillgate_kernel::{Money, Timestamp};
 
 use super::Menu;
+use super::category_id::CategoryId;
 use super::keep::{Changes, Kept};
-use super::number::{CategoryId, ProductId};
+use super::price::{Priced, Prices};
 use super::question::{PAGE, Position, Question, Sort};
 use super::shown::{self, Products, ShownCategories, ShownProduct};
 use crate::Refusal;
 use crate::asked::Served;
 use crate::assertion::Assertions;
 use crate::form::Fault;
+use crate::product_id::ProductId;
 
 impl Served for Menu {
     const NAME: &'static str = "menu";
@@ -44,6 +46,7 @@ pub fn routes(menu: Arc<Menu>) -> Router {
         .route("/products", get(products))
         .route("/product", get(product))
         .route("/categories", get(categories))
+        .route("/price", post(prices))
         .with_state(menu)
 }
 
@@ -187,6 +190,17 @@ async fn categories_of(
     let Query(Below { category }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
     let below = number("category", category.as_deref(), ProductId::MAX)?;
     menu.categories(below.and_then(CategoryId::new)).await
+}
+
+/// `POST /price`
+async fn prices(mut asked: Asked) -> Response {
+    let outcome = prices_of(&mut asked).await;
+    asked.shared(outcome)
+}
+
+async fn prices_of(asked: &mut Asked) -> Result<Prices, Refusal> {
+    let priced = asked.change(Priced::read).await?;
+    asked.service.prices(priced).await
 }
 
 #[derive(Debug, Deserialize)]

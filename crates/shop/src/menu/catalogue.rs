@@ -8,11 +8,12 @@ use std::sync::Arc;
 use tillgate_kernel::Money;
 
 use super::categories::{Categories, Category};
-use super::number::{CategoryId, ProductId};
+use super::category_id::CategoryId;
 use super::product::Product;
 use super::question::{Position, Question, Sort};
 use super::search::index::{Index, Slot, Texts};
 use super::search::words::folded;
+use crate::product_id::ProductId;
 
 /// What a card of a product shows.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
 use tillgate_kernel::{DocKey, Document, Kind, Unreadable};
 
-use super::number::{CATALOGUE, CategoryId};
+use super::category_id::CategoryId;
+use crate::product_id::CATALOGUE;
 
 /// A category of a feed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,12 @@
 use http::StatusCode;
 
 use crate::Refusal;
-use crate::contract::{Answer, Body, Contract, Member, MemberKind, Operation, Parameter, Place};
+use crate::contract::{
+    Answer, Body, Contract, Field, Member, MemberKind, Operation, Parameter, Place, Shape,
+};
+use crate::prices::PRICED_MAX;
+use crate::product_id::ProductId;
+use crate::stock_levels::{PLACE_STORE, PRODUCT_PLACE};
 
 /// The contract of the service.
 #[must_use]
@@ -45,6 +50,12 @@ const PRODUCT: &[Parameter] = &[parameter("productId", true, "The number of the 
 const BELOW: &[Parameter] =
     &[parameter("category", false, "The number of a category; the topmost ones without it")];
 
+const PRICED: &[Field] =
+    &[Field::required("productId", Shape::Whole(1, ProductId::MAX), "The number of a product")];
+
+const PRICES: &[Field] =
+    &[Field::required("items", Shape::Objects(PRICED, PRICED_MAX), "The products")];
+
 const fn member(name: &'static str, kind: MemberKind, about: &'static str) -> Member {
     Member { name, kind, about }
 }
@@ -75,19 +86,8 @@ const BODIES: &[Body] = &[
         about: "A product in a list",
         members: &[ID, NAME, PRICE, OLD_PRICE, PICTURE, PLACES],
     },
-    Body {
-        name: "ProductPlace",
-        about: "A product in a shop",
-        members: &[
-            member("store", MemberKind::One("PlaceStore"), "The shop"),
-            member("quantity", MemberKind::Whole, "How many pieces can be sold now"),
-        ],
-    },
-    Body {
-        name: "PlaceStore",
-        about: "A shop",
-        members: &[ID, NAME, member("address", MemberKind::Text, "Where it is")],
-    },
+    PRODUCT_PLACE,
+    PLACE_STORE,
     Body {
         name: "Product",
         about: "A product",
@@ -103,6 +103,26 @@ const BODIES: &[Body] = &[
             member("isOnSale", MemberKind::Switch, "Whether it can be bought"),
             member("categories", MemberKind::ListOf("Category"), "Where it is, the topmost first"),
             PLACES,
+        ],
+    },
+    Body {
+        name: "Prices",
+        about: "What products cost now",
+        members: &[member(
+            "items",
+            MemberKind::ListOf("Price"),
+            "Those of the products that there are",
+        )],
+    },
+    Body {
+        name: "Price",
+        about: "What a product costs now",
+        members: &[
+            member("productId", MemberKind::Whole, "Its number"),
+            NAME,
+            member("article", MemberKind::Text, "Its article number"),
+            PRICE,
+            member("isOnSale", MemberKind::Switch, "Whether it can be bought"),
         ],
     },
     Body {
@@ -170,6 +190,17 @@ fn operations() -> Vec<Operation> {
                 "listCategories",
                 "The categories below one",
                 body("Categories", "The categories"),
+            )
+        },
+        Operation {
+            about: "It changes nothing.",
+            body: Some(PRICES),
+            ..Operation::new(
+                "POST",
+                "/price",
+                "getPrices",
+                "What products cost now",
+                body("Prices", "The prices"),
             )
         },
     ]

@@ -9,10 +9,10 @@ use tillgate_store::{Batch, CommitError, CounterChange, Cursor, Scan, Unavailabl
 
 use super::Menu;
 use super::categories::Categories;
-use super::number::ProductId;
 use super::product::{Offer, Product};
 use super::refresh::changes;
 use crate::Refusal;
+use crate::product_id::ProductId;
 
 /// How many products one page of [`Kept`] has.
 pub const KEPT_PAGE: usize = 2000;

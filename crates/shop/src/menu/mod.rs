@@ -1,24 +1,26 @@
 //! What the shop sells: products, categories, prices; and the search among
 //! them.
 //!
-//! - [`product`] and [`categories`] are the documents, [`number`] how they are
-//!   numbered, [`vat`] the rates of tax;
+//! - [`product`] and [`categories`] are the documents, [`category_id`] the
+//!   numbers of these, [`vat`] the rates of tax;
 //! - [`feed`] reads what another program has written, [`import`] compares it
 //!   with what is stored, and [`keep`] stores what differs;
 //! - [`catalogue`] is what many people see alike, in memory; [`refresh`] keeps
 //!   it like the store;
 //! - [`search`] is its index, [`question`] what somebody looks for, and
-//!   [`shown`] what is answered;
+//!   [`shown`] what is answered; [`price`] is what products cost, for other
+//!   services;
 //! - [`contract`] describes the HTTP contract, and [`api`] serves it.
 
 pub mod api;
 pub mod catalogue;
 pub mod categories;
+pub mod category_id;
 pub mod contract;
 pub mod feed;
 pub mod import;
 pub mod keep;
-pub mod number;
+pub mod price;
 pub mod product;
 pub mod question;
 pub mod refresh;

@@ -6,8 +6,9 @@ use tillgate_kernel::{
     DocKey, Document, Fingerprint, Kind, ListName, Money, Timestamp, Unreadable,
 };
 
-use super::number::{CategoryId, ProductId};
+use super::category_id::CategoryId;
 use super::vat::Vat;
+use crate::product_id::ProductId;
 
 /// A product as a feed describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

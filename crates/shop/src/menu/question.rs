@@ -10,7 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use tillgate_kernel::Money;
 
-use super::number::{CategoryId, ProductId};
+use super::category_id::CategoryId;
+use crate::product_id::ProductId;
 
 /// The order of the products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,13 +7,14 @@ use tillgate_store::Versioned;
 use super::Menu;
 use super::catalogue::{Card, Catalogue};
 use super::categories::Category;
-use super::number::{CategoryId, ProductId};
+use super::category_id::CategoryId;
 use super::product::Product;
 use super::question::Question;
 use crate::Refusal;
 use crate::outlets::Outlets;
+use crate::product_id::ProductId;
 use crate::roubles::Roubles;
-use crate::stock_levels;
+use crate::stock_levels::{self, ProductPlace, places};
 
 /// A page of products.
 #[derive(Debug, Serialize)]
@@ -31,20 +32,6 @@ pub struct ProductCard {
     old_price: Option<Roubles>,
     picture: Option<String>,
     product_places: Vec<ProductPlace>,
-}
-
-/// How much of a product an outlet has.
-#[derive(Debug, Serialize)]
-pub struct ProductPlace {
-    store: PlaceStore,
-    quantity: u64,
-}
-
-#[derive(Debug, Serialize)]
-pub struct PlaceStore {
-    id: u32,
-    name: String,
-    address: String,
 }
 
 /// A product with everything that its page shows.
@@ -90,19 +77,6 @@ pub struct Asked {
 
 /// How many products are looked through for one page of what an outlet has.
 const LOOKED_THROUGH_MAX: usize = 1000;
-
-fn places(outlets: &Outlets, free: &[u64]) -> Vec<ProductPlace> {
-    let pairs = outlets.all.iter().zip(free);
-    let place = |(outlet, quantity): (&crate::outlets::Outlet, &u64)| ProductPlace {
-        store: PlaceStore {
-            id: outlet.id,
-            name: outlet.name.clone(),
-            address: outlet.address.clone(),
-        },
-        quantity: *quantity,
-    };
-    pairs.map(place).collect()
-}
 
 impl Menu {
     /// # Errors

@@ -4,7 +4,7 @@
 use tillgate_kernel::{Document, Money};
 
 use super::categories::{Categories, Category};
-use super::number::CategoryId;
+use super::category_id::CategoryId;
 use super::product::{Offer, Product};
 use super::vat::Vat;
 

@@ -11,12 +11,13 @@ use tillgate_store::memory::Memory;
 use super::Menu;
 use super::catalogue::Catalogue;
 use super::categories::{Categories, Category};
+use super::category_id::CategoryId;
 use super::keep::Changes;
-use super::number::{CategoryId, ProductId};
 use super::product::{Offer, Product};
 use super::question::{Question, Sort};
 use super::shown::Asked;
 use crate::outlets::{Outlet, Outlets};
+use crate::product_id::ProductId;
 use crate::seal::MasterKeys;
 use crate::stock_levels;
 

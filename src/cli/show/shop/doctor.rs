@@ -2,21 +2,17 @@
 
 use serde_json::{Value, json};
 
+use super::finding::Finding;
+use super::goods;
 use super::ledger::{verified, worded};
 use crate::cli::client::{Server, ServerOptions};
 use crate::cli::show::print_json;
 use crate::cli::{Failed, say};
 use crate::flows::stored::{is_of_the_shop, lanes};
 
-/// What was looked at, and what is wrong with it.
-struct Finding {
-    about: String,
-    faults: Vec<String>,
-}
-
 pub async fn run(options: &ServerOptions) -> Result<(), Failed> {
     let server = options.connect().await?;
-    let findings = [books(&server).await?, messages(&server).await?];
+    let findings = [books(&server).await?, goods::look(&server).await?, messages(&server).await?];
     let wrong = findings.iter().map(|finding| finding.faults.len()).sum::<usize>();
     if options.json {
         let shown = findings

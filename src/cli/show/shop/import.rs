@@ -14,7 +14,9 @@ use tillgate_shop::menu::categories::Categories;
 use tillgate_shop::menu::feed::{Broken, Feed, Skipped, yml};
 use tillgate_shop::menu::import::{Counts, Stored};
 use tillgate_shop::menu::keep::{Changes, Kept};
+use tillgate_shop::outlets::Outlets;
 
+use super::outlets;
 use crate::cli::client::{Server, ServerOptions};
 use crate::cli::show::print_json;
 use crate::cli::{Failed, say};
@@ -24,7 +26,8 @@ use crate::peer::Client;
 pub struct Import {
     #[command(flatten)]
     server: ServerOptions,
-    /// A YML file or its address [default: feed of [shop]]
+    /// A YML file or its address [default: feed of [shop]]; or a CSV file with
+    /// the columns id, name, address, stock
     #[arg(value_name = "FILE|URL")]
     source: Option<String>,
     /// Say what would change, and change nothing
@@ -52,6 +55,9 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
             Failed::usage("name a file or an address, or set feed in [shop] of tillgate.toml")
         })?,
     };
+    if Path::new(&source).extension().is_some_and(|end| end.eq_ignore_ascii_case("csv")) {
+        return import_outlets(&source, options, *dry_run).await;
+    }
     let feed = read(&source).await?;
     let server = options.connect().await?;
     let stored = stored(&server).await?;
@@ -80,6 +86,33 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
         counts.categories,
         if counts.categories_changed { "" } else { ", the same" },
     ));
+    Ok(())
+}
+
+/// Replaces the outlets by those of a file.
+async fn import_outlets(source: &str, options: &ServerOptions, is_dry: bool) -> Result<(), Failed> {
+    let bytes = std::fs::read(source)
+        .map_err(|why| Failed::because(format!("cannot read {source}: {why}")))?;
+    let new = outlets::read(&bytes)
+        .map_err(|why| Failed::because(format!("{source}, {why}. Nothing was changed")))?;
+    let server = options.connect().await?;
+    let old: Outlets = decoded(server.get("/shop/store/outlets", &[]).await?)?;
+    let is_same = old == new;
+    if !is_same && !is_dry {
+        let body = serde_json::to_vec(&new).map_err(Failed::because)?;
+        server.put("/shop/store/outlets", "application/json", body).await?;
+    }
+    let count = new.all.len();
+    if options.json {
+        print_json(&json!({"dry_run": is_dry, "outlets": count, "changed": !is_same}));
+        return Ok(());
+    }
+    let done = match (is_same, is_dry) {
+        (true, _) => "the same",
+        (false, true) => "would be replaced",
+        (false, false) => "replaced",
+    };
+    say(format_args!("{count} outlets, {done}"));
     Ok(())
 }
 
@@ -140,7 +173,7 @@ async fn stored(server: &Server) -> Result<Stored, Failed> {
     }
 }
 
-fn decoded<T: DeserializeOwned>(answer: Value) -> Result<T, Failed> {
+pub(super) fn decoded<T: DeserializeOwned>(answer: Value) -> Result<T, Failed> {
     serde_json::from_value(answer)
         .map_err(|why| Failed::because(format!("the shop's answer cannot be read: {why}")))
 }

@@ -4,9 +4,10 @@ use tillgate_kernel::Money;
 
 use super::yml::read;
 use super::{BrokenBy, Feed, Lack};
-use crate::menu::number::{CategoryId, ProductId};
+use crate::menu::category_id::CategoryId;
 use crate::menu::product::Offer;
 use crate::menu::vat::Vat;
+use crate::product_id::ProductId;
 
 const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE yml_catalog SYSTEM "shops.dtd">

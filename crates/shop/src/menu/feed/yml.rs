@@ -14,7 +14,7 @@ use tillgate_kernel::Money;
 use super::text::{entity, one_line, price, without_markup};
 use super::{Broken, BrokenBy, Feed, Lack, Skipped};
 use crate::menu::categories::{Categories, Category};
-use crate::menu::number::CategoryId;
+use crate::menu::category_id::CategoryId;
 use crate::menu::product::Offer;
 use crate::menu::vat::Vat;
 

@@ -1,5 +1,5 @@
-//! The numbers of products and categories. Feeds name them by texts, and the
-//! shop's contracts by numbers.
+//! The number of a product. Feeds name products by texts, and the contracts of
+//! the services by numbers.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ const OWN_DIGITS_MAX: usize = 15;
 const OF_TEXT: u64 = 1 << 52;
 
 /// The number of what a feed calls `text`.
-fn number_of(kind: &[u8], text: &str) -> u64 {
+pub fn number_of(kind: &[u8], text: &str) -> u64 {
     let is_own = (1..=OWN_DIGITS_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_digit())
         && !text.starts_with('0');
@@ -70,36 +70,6 @@ impl fmt::Display for ProductId {
     }
 }
 
-/// The number of a category.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CategoryId(u64);
-
-impl CategoryId {
-    /// The number, if it can be that of a category.
-    #[must_use]
-    pub const fn new(number: u64) -> Option<CategoryId> {
-        if number > 0 && number <= ProductId::MAX { Some(CategoryId(number)) } else { None }
-    }
-
-    /// The number of what a feed calls `text`.
-    #[must_use]
-    pub fn of_feed(text: &str) -> CategoryId {
-        CategoryId(number_of(b"category", text))
-    }
-
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Display for CategoryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,7 +84,7 @@ mod tests {
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), texts.len());
-        assert_ne!(CategoryId::of_feed("A-12").get(), ProductId::of_article("A-12").get());
+        assert_ne!(number_of(b"other", "A-12"), ProductId::of_article("A-12").get());
         assert!(ProductId::new(0).is_none() && ProductId::new(ProductId::MAX + 1).is_none());
     }
 }

@@ -1,0 +1,58 @@
+//! Baskets and orders: what a client wants to buy, at which prices, and what
+//! has become of it.
+//!
+//! - [`shop_order`] is the document, [`name`] how an order is found;
+//! - [`content`] is what an order has, pure: lines, prices, their changes;
+//! - [`place`] begins an order, [`change`] changes one, [`find`] reads;
+//! - [`contract`] describes the HTTP contract, [`asked`] reads requests,
+//!   [`shown`] is what is answered, and [`api`] serves it.
+
+pub mod api;
+pub mod asked;
+pub mod change;
+pub mod content;
+pub mod contract;
+pub mod find;
+pub mod name;
+pub mod place;
+pub mod shop_order;
+pub mod shown;
+#[cfg(test)]
+mod tests;
+
+use tillgate_kernel::Clock;
+use tillgate_store::Store;
+
+use crate::assertion::Assertions;
+use crate::prices::Prices;
+use crate::seal::MasterKeys;
+use crate::sessions::Sessions;
+
+/// The service.
+#[derive(Debug)]
+pub struct Orders {
+    pub store: Store,
+    pub clock: Clock,
+    /// Reads what services in other processes assert.
+    assertions: Assertions,
+    sessions: Sessions,
+    prices: Prices,
+    public_url: String,
+}
+
+impl Orders {
+    /// The service on a store. `sessions` knows whose session a request has,
+    /// and `prices` what products cost.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        keys: &MasterKeys,
+        sessions: Sessions,
+        prices: Prices,
+        public_url: String,
+    ) -> Orders {
+        let assertions = Assertions::new(keys);
+        Orders { store, clock, assertions, sessions, prices, public_url }
+    }
+}

@@ -1,0 +1,111 @@
+//! The documents of an order and of a client's baskets.
+
+use serde::{Deserialize, Serialize};
+use tillgate_kernel::document;
+use tillgate_kernel::{DocKey, Document, Fingerprint, Kind, ListName, Timestamp, Unreadable};
+
+use super::content::Content;
+use super::name::Name;
+use crate::order_id::OrderId;
+use crate::username::{ClientNumber, Username};
+
+/// What has become of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It can be changed.
+    New,
+    InProgress,
+    Completed,
+    Failed,
+    Canceled,
+}
+
+impl Status {
+    /// As the contract names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Status::New => "NEW",
+            Status::InProgress => "IN_PROGRESS",
+            Status::Completed => "COMPLETED",
+            Status::Failed => "FAILED",
+            Status::Canceled => "CANCELED",
+        }
+    }
+}
+
+/// An order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShopOrder {
+    pub id: OrderId,
+    pub client: ClientNumber,
+    pub username: Username,
+    pub name: Name,
+    /// Of what it was begun with: a repeated request has the same.
+    pub begun_with: Fingerprint,
+    pub status: Status,
+    /// Grows with every change.
+    pub version: u64,
+    pub content: Content,
+    pub created_at: Timestamp,
+    /// When its prices were looked at last.
+    pub priced_at: Timestamp,
+}
+
+impl ShopOrder {
+    #[must_use]
+    pub const fn key_of(id: OrderId) -> DocKey {
+        DocKey { partition: id.partition(), kind: ShopOrder::KIND, id: 0 }
+    }
+
+    /// The list of a client's orders, by the time when they were begun.
+    #[must_use]
+    pub fn list_of(client: ClientNumber) -> ListName {
+        ListName::of(&["shop orders", &client.to_string()])
+    }
+}
+
+impl Document for ShopOrder {
+    const KIND: Kind = Kind::new(28, "shop orders");
+    const SCHEMA: u16 = 1;
+
+    fn encode(&self) -> Vec<u8> {
+        document::encode(self)
+    }
+
+    fn lists(&self) -> Vec<ListName> {
+        vec![ShopOrder::list_of(self.client)]
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<ShopOrder, Unreadable> {
+        document::decode(schema, bytes)
+    }
+}
+
+/// How many baskets a client has begun. It may be behind: the orders
+/// themselves say which basket is the current one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Baskets {
+    pub begun: u64,
+}
+
+impl Baskets {
+    #[must_use]
+    pub const fn key_of(client: ClientNumber) -> DocKey {
+        DocKey { partition: client.partition(), kind: Baskets::KIND, id: 0 }
+    }
+}
+
+impl Document for Baskets {
+    const KIND: Kind = Kind::new(29, "baskets");
+    const SCHEMA: u16 = 1;
+
+    fn encode(&self) -> Vec<u8> {
+        document::encode(self)
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<Baskets, Unreadable> {
+        document::decode(schema, bytes)
+    }
+}

@@ -1,0 +1,192 @@
+//! Why an order is not changed, or nothing is promised for it: conflicts that
+//! the services of an order share.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use tillgate_kernel::{Language, Money};
+
+use crate::product_id::ProductId;
+use crate::roubles::Roubles;
+
+/// A price that is another than the client has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPrice {
+    pub product: ProductId,
+    pub name: String,
+    pub old: Money,
+    pub new: Money,
+}
+
+/// A product of which there is too little.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShortLine {
+    pub product: ProductId,
+    pub name: String,
+    pub wanted: u64,
+    pub available: u64,
+}
+
+/// Why an order is not changed, or nothing is promised for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderProblem {
+    /// The order has changed since; it has this version now.
+    StaleVersion(u64),
+    /// The order is in a state in which it is not changed, or in another than
+    /// the caller thinks: the name of its status.
+    Status(&'static str),
+    /// The lines that were sent are not those of the version.
+    OtherItems(u64),
+    /// There is no product with this number.
+    NoProduct(ProductId),
+    /// The product with this name is not sold now.
+    NotOnSale(String),
+    TooManyLines(usize),
+    /// The order has no lines.
+    Empty,
+    /// The time for which goods were held is over.
+    HoldExpired,
+    /// Lines have become dearer; the order has this version now.
+    PricesChanged {
+        version: u64,
+        lines: Vec<NewPrice>,
+    },
+    /// There is too little of some lines. Some outlets have all.
+    Short {
+        lines: Vec<ShortLine>,
+        outlets: Vec<u32>,
+    },
+}
+
+impl OrderProblem {
+    /// The status, and the name in the problem's `type`.
+    #[must_use]
+    pub const fn kind(&self) -> (StatusCode, &'static str) {
+        match self {
+            OrderProblem::StaleVersion(_) => (StatusCode::CONFLICT, "stale-version"),
+            OrderProblem::Status(_) | OrderProblem::OtherItems(_) => {
+                (StatusCode::CONFLICT, "wrong-state")
+            }
+            OrderProblem::NoProduct(_) => (StatusCode::NOT_FOUND, "not-found"),
+            OrderProblem::NotOnSale(_) => (StatusCode::CONFLICT, "not-on-sale"),
+            OrderProblem::TooManyLines(_) => (StatusCode::CONFLICT, "too-many-lines"),
+            OrderProblem::Empty => (StatusCode::CONFLICT, "empty-order"),
+            OrderProblem::HoldExpired => (StatusCode::CONFLICT, "hold-expired"),
+            OrderProblem::PricesChanged { .. } => (StatusCode::CONFLICT, "prices-changed"),
+            OrderProblem::Short { .. } => (StatusCode::CONFLICT, "insufficient-stock"),
+        }
+    }
+
+    /// What is wrong, and what to do about it.
+    #[must_use]
+    pub fn text(&self, language: Language) -> String {
+        let (ru, en) = match self {
+            OrderProblem::StaleVersion(version) => (
+                format!(
+                    "Заказ уже изменился, его версия теперь {version}. Прочитайте его и повторите"
+                ),
+                format!(
+                    "The order has changed, its version is {version} now. Read it and try again"
+                ),
+            ),
+            OrderProblem::Status(status) => (
+                format!("Состояние заказа — {status}, в нём это невозможно. Ничего не изменено"),
+                format!("The order is {status}, so this is not possible. Nothing was changed"),
+            ),
+            OrderProblem::OtherItems(version) => (
+                format!("В версии {version} этого заказа другие товары. Ничего не изменено"),
+                format!("Version {version} of the order has other items. Nothing was changed"),
+            ),
+            OrderProblem::NoProduct(product) => {
+                (format!("Товара {product} нет"), format!("There is no product {product}"))
+            }
+            OrderProblem::NotOnSale(name) => (
+                format!("Товар «{name}» сейчас не продаётся. Уберите его из заказа"),
+                format!("{name} is not on sale now. Remove it from the order"),
+            ),
+            OrderProblem::TooManyLines(most) => (
+                format!("В заказе не больше {most} товаров"),
+                format!("An order has at most {most} products"),
+            ),
+            OrderProblem::Empty => (
+                "В заказе ничего нет. Добавьте товар".into(),
+                "The order has nothing in it. Add a product".into(),
+            ),
+            OrderProblem::HoldExpired => (
+                "Время, на которое товар отложен, вышло. Отложите его ещё раз".into(),
+                "The time for which the goods were held is over. Hold them again".into(),
+            ),
+            OrderProblem::PricesChanged { lines, .. } => {
+                let list = |language: Language| {
+                    let line = |one: &NewPrice| {
+                        let (old, new) = (one.old.shown(language), one.new.shown(language));
+                        format!("{}: {old} → {new}", one.name)
+                    };
+                    lines.iter().map(line).collect::<Vec<_>>().join("; ")
+                };
+                (
+                    format!(
+                        "Цены выросли: {}. Проверьте заказ и подтвердите его",
+                        list(Language::Ru)
+                    ),
+                    format!(
+                        "Prices have risen: {}. Look at the order and confirm it",
+                        list(Language::En)
+                    ),
+                )
+            }
+            OrderProblem::Short { lines, .. } => {
+                let list = |of: &str| {
+                    let line = |one: &ShortLine| {
+                        format!("{}: {} {of} {}", one.name, one.available, one.wanted)
+                    };
+                    lines.iter().map(line).collect::<Vec<_>>().join("; ")
+                };
+                (
+                    format!(
+                        "Не хватает товара: {}. Уменьшите количество или выберите другой магазин",
+                        list("из")
+                    ),
+                    format!(
+                        "There is too little: {}. Take less, or choose another shop",
+                        list("of")
+                    ),
+                )
+            }
+        };
+        match language {
+            Language::Ru => ru,
+            Language::En => en,
+        }
+    }
+
+    /// What programs need of it, beside its kind.
+    #[must_use]
+    pub fn members(&self) -> Map<String, Value> {
+        let members = match self {
+            OrderProblem::StaleVersion(version) | OrderProblem::OtherItems(version) => {
+                json!({"version": version})
+            }
+            OrderProblem::Status(status) => json!({"orderStatus": status}),
+            OrderProblem::NoProduct(product) => json!({"productId": product}),
+            OrderProblem::NotOnSale(_)
+            | OrderProblem::TooManyLines(_)
+            | OrderProblem::Empty
+            | OrderProblem::HoldExpired => json!({}),
+            OrderProblem::PricesChanged { version, lines } => {
+                let line = |one: &NewPrice| {
+                    json!({"productId": one.product, "name": one.name,
+                        "oldPrice": Roubles(one.old), "newPrice": Roubles(one.new)})
+                };
+                json!({"version": version, "lines": lines.iter().map(line).collect::<Vec<_>>()})
+            }
+            OrderProblem::Short { lines, outlets } => {
+                let line = |one: &ShortLine| {
+                    json!({"productId": one.product, "name": one.name, "wanted": one.wanted,
+                        "available": one.available})
+                };
+                json!({"lines": lines.iter().map(line).collect::<Vec<_>>(), "stores": outlets})
+            }
+        };
+        if let Value::Object(members) = members { members } else { Map::new() }
+    }
+}

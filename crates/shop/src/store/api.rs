@@ -1,0 +1,239 @@
+//! The HTTP contract of the service.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
+use axum::response::Response;
+use axum::routing::{get, post, put};
+use serde::{Deserialize, Serialize};
+use tillgate_kernel::Timestamp;
+use tillgate_store::Cursor;
+
+use super::StockKeeper;
+use super::audit::{Holds, Promised};
+use super::places::Places;
+use crate::Refusal;
+use crate::asked::Served;
+use crate::assertion::Assertions;
+use crate::form::{Fault, Form};
+use crate::outlets::Outlets;
+use crate::product_id::ProductId;
+
+impl Served for StockKeeper {
+    const NAME: &'static str = "store";
+
+    fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    fn assertions(&self) -> &Assertions {
+        &self.assertions
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+type Asked = crate::asked::Asked<StockKeeper>;
+
+/// The routes of the service, without a prefix.
+pub fn routes(keeper: Arc<StockKeeper>) -> Router {
+    Router::new()
+        .route("/get", get(places))
+        .route("/reserve", post(reserve).delete(release))
+        .with_state(keeper)
+}
+
+/// The routes for the operator, who has been authenticated.
+pub fn routes_for_operator(keeper: Arc<StockKeeper>) -> Router {
+    Router::new()
+        .route("/store/outlets", get(outlets).merge(put(set_outlets)))
+        .route("/store/holds", get(holds))
+        .route("/store/promised", get(promised))
+        .with_state(keeper)
+}
+
+/// The pages pass on what people ask: the person's session decides.
+const PAGES: &str = "front";
+
+/// Lets clients and services pass.
+async fn known(asked: &mut Asked) -> Result<(), Refusal> {
+    match asked.calling_service() {
+        Some(service) if service != PAGES => Ok(()),
+        Some(_) | None => {
+            let person = asked.person();
+            asked.service.sessions.client(&person).await.map(drop)
+        }
+    }
+}
+
+fn wrong(name: &str, fault: Fault) -> Refusal {
+    Refusal::Fields(vec![(format!("/{name}"), fault)])
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Named {
+    product_id: Option<String>,
+}
+
+/// `GET /get`
+async fn places(query: Result<Query<Named>, QueryRejection>, mut asked: Asked) -> Response {
+    let outcome = places_of(query, &mut asked).await;
+    asked.shared(outcome)
+}
+
+async fn places_of(
+    query: Result<Query<Named>, QueryRejection>,
+    asked: &mut Asked,
+) -> Result<Places, Refusal> {
+    known(asked).await?;
+    let Query(Named { product_id }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let text = product_id.filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| wrong("productId", Fault::Missing))?;
+    let product = text.parse().ok().and_then(ProductId::new);
+    let product = product.ok_or_else(|| wrong("productId", Fault::NotWhole(1, ProductId::MAX)))?;
+    asked.service.places_of(product).await
+}
+
+/// The longest id of an order, in characters.
+pub const ORDER_CHARACTERS_MAX: usize = 64;
+
+struct Reservation {
+    order: String,
+    version: u64,
+    outlet: u64,
+}
+
+impl Reservation {
+    fn read(mut form: Form) -> Result<Reservation, Refusal> {
+        let order = form.optional_id("orderId", ORDER_CHARACTERS_MAX);
+        form.need("orderId", order.is_some());
+        let version = form.optional_whole("version", 0, u64::from(u32::MAX));
+        form.need("version", version.is_some());
+        let outlet = form.optional_whole("storeId", 1, u64::from(u32::MAX));
+        form.need("storeId", outlet.is_some());
+        let all = order.zip(version.zip(outlet));
+        let read = all.map(|(order, (version, outlet))| Reservation { order, version, outlet });
+        form.whole(read).map_err(Refusal::Fields)
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Reserved {
+    /// Twelve digits.
+    order_id: String,
+    store_id: u32,
+    until: Timestamp,
+}
+
+/// `POST /reserve`
+async fn reserve(mut asked: Asked) -> Response {
+    let outcome = reserved(&mut asked).await;
+    asked.personal(outcome)
+}
+
+async fn reserved(asked: &mut Asked) -> Result<Reserved, Refusal> {
+    let person = asked.person();
+    asked.service.sessions.client(&person).await?;
+    let Reservation { order, version, outlet } = asked.change(Reservation::read).await?;
+    let keeper = &asked.service;
+    let wanted = keeper.wanted(&person, &order, version).await?;
+    let outlets = keeper.outlets().await?;
+    let outlet = outlets.outlet(outlet).ok_or(Refusal::NotFound)?;
+    let until = keeper.reserve(&wanted, outlet).await?;
+    Ok(Reserved { order_id: wanted.order.to_string(), store_id: outlet.id, until })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct OfOrder {
+    order_id: Option<String>,
+}
+
+/// `DELETE /reserve`
+async fn release(query: Result<Query<OfOrder>, QueryRejection>, mut asked: Asked) -> Response {
+    let outcome = released(query, &mut asked).await;
+    asked.done(outcome)
+}
+
+async fn released(
+    query: Result<Query<OfOrder>, QueryRejection>,
+    asked: &mut Asked,
+) -> Result<(), Refusal> {
+    let person = asked.person();
+    asked.service.sessions.client(&person).await?;
+    asked.same_site()?;
+    let Query(OfOrder { order_id }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let id = order_id.filter(|id| !id.is_empty());
+    let id = id.ok_or_else(|| wrong("orderId", Fault::Missing))?;
+    let order = asked.service.order_of(&person, &id).await?;
+    asked.service.release(order).await
+}
+
+/// `GET /store/outlets`
+async fn outlets(asked: Asked) -> Response {
+    let outcome = asked.service.outlets().await.map_err(Refusal::from);
+    asked.personal(outcome)
+}
+
+/// `PUT /store/outlets`
+async fn set_outlets(mut asked: Asked) -> Response {
+    let outcome = outlets_set(&mut asked).await;
+    asked.done(outcome)
+}
+
+async fn outlets_set(asked: &mut Asked) -> Result<(), Refusal> {
+    let outlets: Outlets = asked.json().await?;
+    asked.service.set_outlets(outlets).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct After {
+    after: Option<String>,
+}
+
+/// `GET /store/holds`
+async fn holds(query: Result<Query<After>, QueryRejection>, asked: Asked) -> Response {
+    let keeper = Arc::clone(&asked.service);
+    let outcome = holds_after(query, &keeper).await;
+    asked.personal(outcome)
+}
+
+async fn holds_after(
+    query: Result<Query<After>, QueryRejection>,
+    keeper: &StockKeeper,
+) -> Result<Holds, Refusal> {
+    let Query(After { after }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let after = after
+        .map(|text| text.parse::<Cursor>().map_err(|_| wrong("after", Fault::NotACursor)))
+        .transpose()?;
+    keeper.holds(after).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfStock {
+    stock: String,
+    after: Option<String>,
+}
+
+/// `GET /store/promised`
+async fn promised(query: Result<Query<OfStock>, QueryRejection>, asked: Asked) -> Response {
+    let keeper = Arc::clone(&asked.service);
+    let outcome = promised_in(query, &keeper).await;
+    asked.personal(outcome)
+}
+
+async fn promised_in(
+    query: Result<Query<OfStock>, QueryRejection>,
+    keeper: &StockKeeper,
+) -> Result<Promised, Refusal> {
+    let Query(OfStock { stock, after }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    keeper.promised(&stock, after.as_deref()).await
+}

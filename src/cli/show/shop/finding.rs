@@ -1,0 +1,7 @@
+//! What a check of the shop has found.
+
+/// What was looked at, and what is wrong with it.
+pub(super) struct Finding {
+    pub(super) about: String,
+    pub(super) faults: Vec<String>,
+}

@@ -1,0 +1,118 @@
+//! Whether what is promised of the goods is what the holds say.
+
+use std::collections::BTreeMap;
+
+use tillgate_shop::outlets::Outlets;
+use tillgate_shop::store::audit::{Holds, Level, Promised};
+
+use super::finding::Finding;
+use super::import::decoded;
+use crate::cli::Failed;
+use crate::cli::client::Server;
+
+/// How often what differs is looked at again: holds move meanwhile.
+const LOOKS_MAX: u32 = 10;
+
+/// A counter counts thousandths of a piece.
+const PIECE: i64 = 1000;
+
+/// By stock and article: what is held, and what of it is sold.
+type Sums = BTreeMap<(String, String), (i64, i64)>;
+
+pub async fn look(server: &Server) -> Result<Finding, Failed> {
+    let outlets: Outlets = decoded(server.get("/shop/store/outlets", &[]).await?)?;
+    let mut stocks: Vec<String> = outlets.all.into_iter().map(|outlet| outlet.stock).collect();
+    stocks.sort_unstable();
+    stocks.dedup();
+    let (mut faults, mut count) = (Vec::new(), 0);
+    for _ in 0..LOOKS_MAX {
+        let before = levels(server, &stocks).await?;
+        let (sums, holds) = sums(server).await?;
+        let after = levels(server, &stocks).await?;
+        count = holds;
+        faults = differences(&before, &sums, &after);
+        if faults.is_empty() {
+            break;
+        }
+    }
+    Ok(Finding { about: format!("goods: {count} holds in {} stocks", stocks.len()), faults })
+}
+
+/// What differs, although it has not moved while it was compared.
+fn differences(before: &Sums, sums: &Sums, after: &Sums) -> Vec<String> {
+    let mut faults = Vec::new();
+    let keys: std::collections::BTreeSet<_> = before.keys().chain(sums.keys()).collect();
+    for key in keys {
+        let get = |all: &Sums| all.get(key).copied().unwrap_or_default();
+        let (counted, summed) = (get(before), get(sums));
+        if counted == get(after) && counted != summed {
+            let (stock, article) = key;
+            faults.push(format!(
+                "{article} in {stock}: {} held and {} sold by the counters, {} and {} by the holds",
+                counted.0 / PIECE,
+                counted.1 / PIECE,
+                summed.0 / PIECE,
+                summed.1 / PIECE
+            ));
+        }
+    }
+    faults
+}
+
+/// What the counters say.
+async fn levels(server: &Server, stocks: &[String]) -> Result<Sums, Failed> {
+    let mut all = Sums::new();
+    for stock in stocks {
+        let mut after: Option<String> = None;
+        loop {
+            let query = [("stock", Some(stock.as_str())), ("after", after.as_deref())];
+            let page: Promised = decoded(server.get("/shop/store/promised", &query).await?)?;
+            after = page.items.last().map(|level| level.article.clone());
+            for Level { article, held, firm, .. } in page.items {
+                all.insert((stock.clone(), article), (held, firm));
+            }
+            if page.is_last {
+                break;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// What the holds say, and how many there are.
+async fn sums(server: &Server) -> Result<(Sums, usize), Failed> {
+    let (mut all, mut count) = (Sums::new(), 0);
+    let mut after: Option<String> = None;
+    loop {
+        let query = [("after", after.as_deref())];
+        let page: Holds = decoded(server.get("/shop/store/holds", &query).await?)?;
+        for hold in page.items {
+            count += 1;
+            for (article, pieces) in hold.pieces {
+                let sum = all.entry((hold.stock.clone(), article)).or_insert((0, 0));
+                let pieces = i64::try_from(pieces).map_err(Failed::because)? * PIECE;
+                sum.0 += pieces;
+                sum.1 += if hold.is_confirmed { pieces } else { 0 };
+            }
+        }
+        after = page.cursor;
+        if after.is_none() {
+            return Ok((all, count));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_does_not_move_is_compared() {
+        let sums = |held: i64, firm: i64| Sums::from([(("s".into(), "a".into()), (held, firm))]);
+        assert!(differences(&sums(2000, 0), &sums(2000, 0), &sums(2000, 0)).is_empty());
+        assert!(differences(&sums(2000, 0), &sums(3000, 0), &sums(3000, 0)).is_empty());
+        assert_eq!(differences(&sums(2000, 0), &sums(3000, 0), &sums(2000, 0)).len(), 1);
+        assert_eq!(differences(&sums(2000, 0), &sums(2000, 1000), &sums(2000, 0)).len(), 1);
+        assert_eq!(differences(&Sums::new(), &sums(1000, 0), &Sums::new()).len(), 1);
+    }
+}
