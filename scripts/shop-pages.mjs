@@ -9,8 +9,8 @@ const { SHOP, SMS_PORT, LETTERS, PICTURES, PATHS, CHROMIUM } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PASSWORD = "верный конь везёт сено";
 const WORDS = {
-  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль", data: "Изменить данные", save: "Сохранить", verify: "Подтвердить адрес", verified: "Адрес подтверждён", notVerified: "не подтверждён", again: "Отправить письмо ещё раз", forgotten: "Забыли пароль?", send: "Прислать письмо", set: "Задать пароль", phone: "Подтвердить телефон", confirm: "Подтвердить", balance: "21,00\u00a0₽", operations: "Операции", older: "Более ранние операции", account: "Личный кабинет", wishes: "Уведомления" },
-  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password", data: "Change your data", save: "Save", verify: "Confirm the address", verified: "The address is confirmed", notVerified: "is not confirmed", again: "Send the letter again", forgotten: "Forgotten your password?", send: "Send the letter", set: "Choose the password", phone: "Confirm the phone", confirm: "Confirm", balance: "₽21.00", operations: "Operations", older: "Earlier operations", account: "My account", wishes: "Notifications" },
+  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль", data: "Изменить данные", save: "Сохранить", verify: "Подтвердить адрес", verified: "Адрес подтверждён", notVerified: "не подтверждён", again: "Отправить письмо ещё раз", forgotten: "Забыли пароль?", send: "Прислать письмо", set: "Задать пароль", phone: "Подтвердить телефон", confirm: "Подтвердить", balance: "21,00\u00a0₽", operations: "Операции", older: "Более ранние операции", account: "Личный кабинет", wishes: "Уведомления", find: "Найти", add: "Добавить в корзину", cart: "Моя корзина", changeLine: "Изменить", removeLine: "Удалить товар из корзины", remove: "Удалить", orders: "Мои заказы", stock: "В наличии:", milk: "89,90\u00a0₽", two: "134,90\u00a0₽", four: "314,70\u00a0₽", three: "269,70\u00a0₽" },
+  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password", data: "Change your data", save: "Save", verify: "Confirm the address", verified: "The address is confirmed", notVerified: "is not confirmed", again: "Send the letter again", forgotten: "Forgotten your password?", send: "Send the letter", set: "Choose the password", phone: "Confirm the phone", confirm: "Confirm", balance: "₽21.00", operations: "Operations", older: "Earlier operations", account: "My account", wishes: "Notifications", find: "Find", add: "Add to the basket", cart: "My basket", changeLine: "Change", removeLine: "Remove from the basket", remove: "Remove", orders: "My orders", stock: "In stock:", milk: "₽89.90", two: "₽134.90", four: "₽314.70", three: "₽269.70" },
 };
 let count = 0;
 let faults = 0;
@@ -291,6 +291,106 @@ async function register(browser, path) {
   await forgetful.close();
 }
 
+/** Searches for something, and opens the page of a product that is found. */
+async function open(page, path, query, name) {
+  await fill(page, path, { query });
+  await press(page, path, WORDS[path.lang].find);
+  await follow(page, path, name);
+}
+
+/** Scenarios 2 to 4: a product is searched for and put into the basket, another one is added, one is removed. */
+async function buy(browser, path) {
+  const words = WORDS[path.lang];
+  count += 1;
+  const username = `buyer-${count}`;
+  const body = JSON.stringify({ username, password: PASSWORD, email: `${username}@example.org` });
+  const registered = await fetch(`${SHOP}/shop/auth/register`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  assert.equal(registered.status, 200, await registered.text());
+  const context = await browser.newContext(path.options);
+  const page = await context.newPage();
+  page.on("pageerror", (error) => {
+    console.log(`${path.name}: ${error}`);
+    faults += 1;
+  });
+  page.on("request", (request) => {
+    if (request.url().startsWith(SHOP)) return;
+    console.log(`${path.name}: a request leaves the shop: ${request.url()}`);
+    faults += 1;
+  });
+
+  // A card has the name, the price, and the shops that have it.
+  await page.goto(SHOP);
+  await look(page, path, "home");
+  await fill(page, path, { query: "малоко" });
+  await press(page, path, words.find);
+  const card = page.locator(".card");
+  assert.equal(await card.count(), 1, "a word with a typo is found");
+  for (const shown of ["Молоко топлёное 1 л", words.milk, words.stock, "На Тверской", "На Арбате"]) {
+    assert.ok((await card.innerText()).includes(shown), shown);
+  }
+  await look(page, path, "search");
+  await follow(page, path, "Молоко топлёное 1 л");
+  assert.ok((await page.content()).includes("Томлёное в печи."));
+  await look(page, path, "goods");
+
+  // Who is not logged in is led through the log-in to the basket, with the product in it.
+  await press(page, path, words.add);
+  await page.waitForURL("**/login?next=**");
+  await fill(page, path, { username, password: PASSWORD });
+  await press(page, path, words.logIn);
+  await page.waitForURL("**/cart");
+  assert.equal(await page.locator(".lines > li").count(), 1);
+  await open(page, path, "хлеба", "Хлеб ржаной");
+  await press(page, path, words.add);
+  await page.waitForURL("**/cart");
+  assert.equal(await page.locator(".lines > li").count(), 2);
+  const text = await page.locator("main").innerText();
+  for (const shown of ["Молоко топлёное 1 л", "Хлеб ржаной", words.milk, words.two]) assert.ok(text.includes(shown), shown);
+  await look(page, path, "cart");
+
+  // The quantity is changed; a window with the basket of before changes nothing.
+  const late = await context.newPage();
+  await late.goto(`${SHOP}/cart`);
+  await set(page, path, "Молоко топлёное 1 л", "3");
+  assert.ok((await page.locator("main").innerText()).includes(words.four));
+  await set(late, path, "Хлеб ржаной", "7");
+  assert.ok(await late.getByRole("alert").isVisible(), "the other window is warned");
+  assert.ok((await late.locator("main").innerText()).includes(words.four), "it shows what is there now");
+  await look(late, path, "cart-changed");
+  await late.close();
+
+  // A product is removed after a question.
+  await page.goto(`${SHOP}/cart`);
+  const link = page.getByRole("link", { name: `${words.removeLine}: Хлеб ржаной`, exact: true });
+  if (path.hands === "keyboard") {
+    await link.focus();
+    await page.keyboard.press("Enter");
+  } else await link.click();
+  const button = page.getByRole("button", { name: words.remove, exact: true });
+  await button.waitFor();
+  await look(page, path, "cart-remove");
+  await press(page, path, words.remove);
+  await page.waitForURL("**/cart");
+  assert.equal(await page.locator(".lines > li").count(), 1);
+  assert.ok((await page.locator("main").innerText()).includes(words.three));
+  await follow(page, path, words.orders);
+  assert.ok((await page.locator("main").innerText()).includes(words.three));
+  await look(page, path, "orders");
+  await context.close();
+}
+
+/** Sets the quantity of a product in the basket. */
+async function set(page, path, name, quantity) {
+  const line = page.locator(".lines > li").filter({ hasText: name });
+  const field = line.locator('input[type="number"]');
+  if (path.hands === "keyboard") {
+    await field.focus();
+    await page.keyboard.press("Control+A");
+    await page.keyboard.type(quantity);
+  } else await field.fill(quantity);
+  await press(page, path, `${WORDS[path.lang].changeLine}: ${name}`);
+}
+
 const sizes = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 const locales = { ru: "ru-RU", en: "en-GB" };
 const paths = [];
@@ -312,7 +412,8 @@ const browser = await chromium.launch({
 });
 for (const path of PATHS === "one" ? paths.slice(0, 1) : paths) {
   await register(browser, path);
-  console.log(`scenario 1, ${path.name}: done`);
+  await buy(browser, path);
+  console.log(`scenarios 1 to 4, ${path.name}: done`);
 }
 await browser.close();
 provider.close();
