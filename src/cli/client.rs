@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 
 use super::{ConfigOption, Failed, receiver, say, secret};
@@ -116,6 +116,16 @@ impl Server {
         self.ask(Method::GET, path, query, None, &[]).await
     }
 
+    /// The same, or nothing if the gateway has no such page: it may run without
+    /// the service.
+    pub async fn get_if_there(&self, path: &str) -> Result<Option<Value>, Failed> {
+        let (status, answer) = self.call(Method::GET, path, &[], None, &[]).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        wanted(status, answer).map(Some)
+    }
+
     /// Sends a POST request without a body.
     pub async fn post(&self, path: &str) -> Result<Value, Failed> {
         self.ask(Method::POST, path, &[], None, &[]).await
@@ -160,6 +170,18 @@ impl Server {
         body: Option<(&'static str, Vec<u8>)>,
         own: &[(&'static str, &str)],
     ) -> Result<Value, Failed> {
+        let (status, answer) = self.call(method, path, query, body, own).await?;
+        wanted(status, answer)
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+        body: Option<(&'static str, Vec<u8>)>,
+        own: &[(&'static str, &str)],
+    ) -> Result<(StatusCode, Value), Failed> {
         let mut headers = HeaderMap::new();
         for (name, value) in own {
             let value = HeaderValue::from_str(value)
@@ -190,13 +212,19 @@ impl Server {
                 self.shown
             ))
         })?;
+        // An answer without a body is null.
         let answer: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
-        if reply.status.is_success() {
-            return Ok(answer);
-        }
-        let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("no detail");
-        Err(Failed::because(format!("the gateway answered {}: {detail}", reply.status.as_u16())))
+        Ok((reply.status, answer))
     }
+}
+
+/// The answer, unless it says what is wrong.
+fn wanted(status: StatusCode, answer: Value) -> Result<Value, Failed> {
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("no detail");
+    Err(Failed::because(format!("the gateway answered {}: {detail}", status.as_u16())))
 }
 
 /// Prints JSON for programs.

@@ -39,6 +39,8 @@ mod shop_goods;
 #[cfg(feature = "shop")]
 mod shop_money;
 #[cfg(feature = "shop")]
+mod shop_orders;
+#[cfg(feature = "shop")]
 mod shop_services;
 mod stored;
 mod validation;
