@@ -144,12 +144,15 @@ async fn shop(exit: bool) -> Result<(), Failed> {
             let books = show::shop::ledger::verified(server).await.ok()?.books;
             books.faults().is_empty().then(|| books.size().0)
         },
+        fill: async |feed: &str, outlets: &str, stock: &str| {
+            show::shop::import::fill(server, feed, outlets, stock).await.is_ok()
+        },
     };
     let right = tillgate_lab::demo::shop::tell(&url, desk).await;
     if !exit {
         say(format_args!(
-            "\nThe shop stays open until Ctrl-C. Register in your browser, with any address; the \
-             letters are shown here:\n\n  {url}/register\n"
+            "\nThe shop stays open until Ctrl-C. Look around and register in your browser, with \
+             any address; the letters are shown here:\n\n  {url}/\n"
         ));
         mailbox.follow(tillgate_lab::demo::shop::show).await;
     }

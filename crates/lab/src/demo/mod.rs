@@ -3,6 +3,8 @@
 //! use the same environment.
 
 pub mod chat;
+mod device;
+mod goods;
 pub mod marketplace;
 mod narrator;
 pub mod payments;

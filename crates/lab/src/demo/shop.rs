@@ -1,12 +1,12 @@
-//! The demonstration of the shop: a client comes, comes back, and pays from a
-//! wallet.
-
-use std::collections::BTreeMap;
+//! The demonstration of the shop: a client comes, comes back, pays from a
+//! wallet, and fills a basket.
 
 use http::{HeaderMap, HeaderValue, Method, header};
-use serde_json::{Value, json};
+use serde_json::json;
 use tillgate_peer::Client;
 
+use super::device::Device;
+use super::goods;
 use super::narrator::Narrator;
 use super::world::DEADLINE;
 use crate::mailbox::{Letter, Mailbox};
@@ -16,58 +16,6 @@ const PASSWORD: &str = "верный конь везёт сено";
 
 /// The longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-
-/// A client's device.
-struct Device<'a> {
-    client: &'a Client,
-    url: &'a str,
-    name: &'static str,
-    cookies: BTreeMap<String, String>,
-}
-
-impl<'a> Device<'a> {
-    const fn new(client: &'a Client, url: &'a str, name: &'static str) -> Device<'a> {
-        Device { client, url, name, cookies: BTreeMap::new() }
-    }
-
-    /// Calls the service. Returns the status and the body; 0 without an answer.
-    async fn send(&mut self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        self.send_to("auth", method, path, body, HeaderMap::new()).await
-    }
-
-    /// The same to another service, with more headers.
-    async fn send_to(
-        &mut self,
-        service: &str,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-        more: HeaderMap,
-    ) -> (u16, Value) {
-        let mut headers = more;
-        let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
-        let cookies = cookies.collect::<Vec<_>>().join("; ");
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(self.name));
-        headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"));
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Ok(cookies) = HeaderValue::from_str(&cookies) {
-            headers.insert(header::COOKIE, cookies);
-        }
-        let url = format!("{}/shop/{service}{path}", self.url);
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
-        let Ok(reply) = self.client.call(method, &url, headers, body.into_bytes()).await else {
-            return (0, Value::Null);
-        };
-        for cookie in reply.headers.get_all(header::SET_COOKIE) {
-            let pair = cookie.to_str().ok().and_then(|cookie| cookie.split(';').next());
-            if let Some((name, value)) = pair.and_then(|pair| pair.split_once('=')) {
-                self.cookies.insert(name.into(), value.into());
-            }
-        }
-        let body = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
-        (reply.status.as_u16(), body)
-    }
-}
 
 /// Prints a letter.
 pub fn show(letter: &Letter) {
@@ -84,7 +32,7 @@ fn token(letter: &Letter) -> &str {
 }
 
 /// What the story needs of the program that has the shop.
-pub struct Desk<'a, Credit, Service, Books> {
+pub struct Desk<'a, Credit, Service, Books, Fill> {
     /// Where the shop's letters arrive.
     pub mailbox: &'a Mailbox,
     /// Gives a client a sum in roubles, as the operator does.
@@ -93,12 +41,19 @@ pub struct Desk<'a, Credit, Service, Books> {
     pub service: Service,
     /// Adds up the books: how many transfers there are, if all is right.
     pub books: Books,
+    /// Gives the shop a feed of products, a table of outlets, and one of what
+    /// they have.
+    pub fill: Fill,
 }
 
 /// Plays the story against the shop at `url`. Returns whether all went as
 /// expected.
-pub async fn tell<Credit, Service, Books>(url: &str, desk: Desk<'_, Credit, Service, Books>) -> bool
+pub async fn tell<Credit, Service, Books, Fill>(
+    url: &str,
+    desk: Desk<'_, Credit, Service, Books, Fill>,
+) -> bool
 where
+    Fill: AsyncFn(&str, &str, &str) -> bool,
     Credit: AsyncFn(&str, &str) -> bool,
     Service: Fn() -> (&'static str, String),
     Books: AsyncFn() -> Option<u64>,
@@ -182,6 +137,7 @@ where
         narrator.check(status == 422, "the link works once");
     }
     pay(&mut narrator, &mut phone, &desk).await;
+    goods::buy(&mut narrator, &mut phone, desk.fill).await;
     narrator.sum_up()
 }
 
@@ -189,10 +145,10 @@ where
 const PAYMENTS: u32 = 100;
 
 /// The client pays from the wallet.
-async fn pay<Credit, Service, Books>(
+async fn pay<Credit, Service, Books, Fill>(
     narrator: &mut Narrator,
     phone: &mut Device<'_>,
-    desk: &Desk<'_, Credit, Service, Books>,
+    desk: &Desk<'_, Credit, Service, Books, Fill>,
 ) where
     Credit: AsyncFn(&str, &str) -> bool,
     Service: Fn() -> (&'static str, String),

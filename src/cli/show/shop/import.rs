@@ -116,6 +116,20 @@ async fn import_outlets(source: &str, options: &ServerOptions, is_dry: bool) -> 
     Ok(())
 }
 
+/// Gives a shop the products of a feed, outlets, and what they have.
+///
+/// # Errors
+/// Why it was not done.
+pub async fn fill(server: &Server, feed: &str, outlets: &str, stock: &str) -> Result<(), Failed> {
+    let feed = yml::read(feed.as_bytes()).map_err(Failed::because)?;
+    let (_, changes) = stored(server).await?.differences(feed);
+    send(server, changes).await?;
+    let outlets = outlets::read(outlets.as_bytes()).map_err(Failed::because)?;
+    let body = serde_json::to_vec(&outlets).map_err(Failed::because)?;
+    server.put("/shop/store/outlets", "application/json", body).await?;
+    server.put("/stock", "text/csv", stock.as_bytes().to_vec()).await.map(drop)
+}
+
 fn named(skipped: &Skipped) -> Value {
     json!({"line": skipped.line, "article": skipped.article, "why": skipped.why.to_string()})
 }

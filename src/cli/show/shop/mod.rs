@@ -3,7 +3,7 @@
 mod doctor;
 mod finding;
 mod goods;
-mod import;
+pub mod import;
 pub mod ledger;
 mod outlets;
 mod staff;

@@ -1,0 +1,123 @@
+//! The client of the demonstration looks for goods, and fills a basket.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+use serde_json::{Value, json};
+
+use super::device::Device;
+use super::narrator::Narrator;
+use super::world::DEADLINE;
+
+const FEED: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<yml_catalog date="2026-11-30 10:00"><shop><categories><category id="1">Food</category>
+<category id="2" parentId="1">Milk</category></categories><offers>
+<offer id="101"><price>89.90</price><oldprice>99.90</oldprice><categoryId>2</categoryId><vendor>Lavka</vendor>
+<name>Молоко топлёное / baked milk 1 l</name><description>From the oven.</description></offer>
+<offer id="102"><price>45.00</price><categoryId>1</categoryId><vendor>Lavka</vendor>
+<name>Хлеб ржаной / rye bread</name></offer>
+</offers></shop></yml_catalog>"#;
+
+const OUTLETS: &str = "id,name,address,stock\n1,Tverskaya,\"Moscow, Tverskaya 1\",17\n2,Arbat,\"Moscow, Arbat 5\",18\n";
+
+const STOCK: &str = "store_id,sku,quantity\n17,101,10\n17,102,4\n18,101,1\n";
+
+/// How many orders want the ten pieces that there are.
+const ORDERS: u32 = 25;
+
+/// How long it is waited between two looks at something.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Plays this part of the story, in a shop that `fill` fills.
+pub async fn buy<Fill>(narrator: &mut Narrator, phone: &mut Device<'_>, fill: Fill)
+where
+    Fill: AsyncFn(&str, &str, &str) -> bool,
+{
+    narrator.chapter("She looks for milk, with a typo, and puts it into her basket");
+    narrator.check(fill(FEED, OUTLETS, STOCK).await, "the operator imports a feed and the shops");
+    let found = find(phone, "/products?query=%D0%BC%D0%BE%D0%BB%D0%B0%D0%BA%D0%BE").await;
+    let card = &found["items"][0];
+    narrator.say(format_args!("     {} {}", card["name"], card["price"]));
+    narrator.check(card["id"] == 101, "«малоко» finds milk");
+    let quantity = |place: usize| card["productPlaces"][place]["quantity"].clone();
+    let is_shown = (quantity(0), quantity(1)) == (json!(10), json!(1));
+    narrator.check(is_shown, "she sees how much each shop has");
+    let line =
+        |product: u64, quantity: u64| json!({"product": {"id": product}, "quantity": quantity});
+    let body = json!({"orderItems": [line(101, 2)]});
+    let (status, basket) = order(phone, Method::POST, "/place", Some(body)).await;
+    narrator.check(status == 200 && basket["total"] == 179.8, "two cartons are 179.80");
+    let id = basket["id"].clone();
+    let adjust = |version: u64, lines: Vec<Value>| json!({"id": id, "version": version, "orderItems": lines});
+    let body = adjust(0, vec![line(102, 1)]);
+    let (status, basket) = order(phone, Method::PUT, "/adjust", Some(body)).await;
+    let is_added = status == 200 && basket["version"] == 1 && basket["total"] == 224.8;
+    narrator.check(is_added, "with bread 224.80, version 1");
+    let body = adjust(0, vec![line(102, 3)]);
+    let (status, stale) = order(phone, Method::PUT, "/adjust", Some(body)).await;
+    let why = stale["detail"].as_str().unwrap_or_default();
+    narrator.check(status == 409, &format!("a window with version 0 is refused: {why}"));
+
+    narrator.chapter("Twenty-five orders want the ten cartons that there are, at once");
+    let body = json!({"orderId": id, "version": 1, "storeId": 1});
+    let (status, held) = store(phone, Method::POST, "/reserve", Some(body)).await;
+    let until = &held["until"];
+    narrator.check(status == 200, &format!("her own basket is held until {until}"));
+    let mut ids = Vec::new();
+    for number in 0..ORDERS {
+        let body = json!({"id": format!("demo-{number}"), "orderItems": [line(101, 1)]});
+        let (_, placed) = order(phone, Method::POST, "/place", Some(body)).await;
+        ids.push(placed["id"].clone());
+    }
+    let mut wanting = tokio::task::JoinSet::new();
+    for id in ids {
+        let (client, url, cookies) =
+            (phone.client.clone(), phone.url.to_owned(), phone.cookies.clone());
+        wanting.spawn(async move {
+            let mut device = Device { cookies, ..Device::new(&client, &url, "Anna's phone") };
+            let body = json!({"orderId": id, "version": 0, "storeId": 1});
+            store(&mut device, Method::POST, "/reserve", Some(body)).await.0
+        });
+    }
+    let statuses = wanting.join_all().await;
+    let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
+    narrator.check(count(200) == 8, "exactly eight get one: two are held for her");
+    narrator.check(count(409) == 17, "the others are answered which shop has some: Arbat");
+    let found = find(phone, "/products?query=milk&store=1").await;
+    let is_empty = found["items"].as_array().is_some_and(Vec::is_empty);
+    narrator.check(is_empty, "in Tverskaya nobody finds milk any more");
+}
+
+/// Asks the catalogue, when it has been read.
+async fn find(phone: &mut Device<'_>, path: &str) -> Value {
+    let asking = async {
+        loop {
+            let (status, found) =
+                phone.send_to("menu", Method::GET, path, None, HeaderMap::new()).await;
+            let is_read = found["items"].as_array().is_some_and(|items| !items.is_empty());
+            if status == 200 && (is_read || path.contains("store=")) {
+                return found;
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, asking).await.unwrap_or(Value::Null)
+}
+
+async fn order(
+    phone: &mut Device<'_>,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> (u16, Value) {
+    phone.send_to("order", method, path, body, HeaderMap::new()).await
+}
+
+async fn store(
+    phone: &mut Device<'_>,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> (u16, Value) {
+    phone.send_to("store", method, path, body, HeaderMap::new()).await
+}
