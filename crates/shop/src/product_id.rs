@@ -41,6 +41,9 @@ pub struct ProductId(u64);
 impl ProductId {
     pub const MAX: u64 = (1 << 53) - 1;
 
+    /// The least number.
+    pub const LEAST: ProductId = ProductId(1);
+
     /// The number, if it can be that of a product.
     #[must_use]
     pub const fn new(number: u64) -> Option<ProductId> {

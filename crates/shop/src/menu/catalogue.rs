@@ -2,7 +2,7 @@
 //! by which they are found. It is a cache of the store.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tillgate_kernel::Money;
@@ -13,6 +13,7 @@ use super::product::Product;
 use super::question::{Position, Question, Sort};
 use super::search::index::{Index, Slot, Texts};
 use super::search::words::folded;
+use super::sorted::{SortKey, Sorted};
 use crate::product_id::ProductId;
 
 /// What a card of a product shows.
@@ -56,8 +57,8 @@ impl Card {
             && self.codes == other.codes
     }
 
-    fn name_key(&self) -> (Arc<str>, ProductId) {
-        (folded_name(&self.name), self.id)
+    fn sort_key(&self) -> SortKey {
+        SortKey { name: folded_name(&self.name), price: self.price, id: self.id }
     }
 }
 
@@ -80,9 +81,9 @@ pub struct Catalogue {
     cards: Vec<Option<Card>>,
     slots: HashMap<ProductId, Slot>,
     index: Index,
-    by_name: BTreeSet<(Arc<str>, ProductId)>,
+    all: Sorted,
     /// The same within each category and all below it.
-    of_category: HashMap<CategoryId, BTreeSet<(Arc<str>, ProductId)>>,
+    of_category: HashMap<CategoryId, Sorted>,
     categories: HashMap<CategoryId, Shelf>,
     tops: Vec<CategoryId>,
 }
@@ -143,7 +144,7 @@ impl Catalogue {
     /// The number of products in a category and below it.
     #[must_use]
     pub fn count_in(&self, id: CategoryId) -> usize {
-        self.of_category.get(&id).map_or(0, BTreeSet::len)
+        self.of_category.get(&id).map_or(0, Sorted::len)
     }
 
     /// Replaces the categories. Products keep theirs.
@@ -176,9 +177,7 @@ impl Catalogue {
         }
         let old = kept.and_then(|slot| self.cards.get(slot as usize)?.as_ref());
         if let (Some(slot), true) = (kept, old.is_some_and(|old| old.is_found_as(&card))) {
-            if let Some(place) = self.cards.get_mut(slot as usize) {
-                *place = Some(card);
-            }
+            self.replace(slot, card);
             return;
         }
         if let Some(slot) = kept {
@@ -191,9 +190,28 @@ impl Catalogue {
         }
     }
 
+    /// Replaces a product by one that is found by the same words.
+    fn replace(&mut self, slot: Slot, card: Card) {
+        let Some(place) = self.cards.get_mut(slot as usize) else { return };
+        let (new, category) = (card.sort_key(), card.category);
+        let Some(old) = place.replace(card).map(|old| old.sort_key()) else { return };
+        if old.price == new.price {
+            return;
+        }
+        let path = path_in(&self.categories, category);
+        for category in path {
+            if let Some(sorted) = self.of_category.get_mut(&category.id) {
+                sorted.remove(&old);
+                sorted.insert(&new);
+            }
+        }
+        self.all.remove(&old);
+        self.all.insert(&new);
+    }
+
     fn add(&mut self, card: Card) {
         let Ok(slot) = Slot::try_from(self.cards.len()) else { return };
-        let key = card.name_key();
+        let key = card.sort_key();
         // Read by fields, because the index is changed meanwhile.
         let path = path_in(&self.categories, card.category);
         let names = path.iter().map(|category| category.name.as_str());
@@ -202,22 +220,22 @@ impl Catalogue {
         let codes = std::iter::once(&*card.article).chain(codes).collect();
         self.index.add(slot, &Texts { name: &card.name, others, codes });
         for category in &path {
-            self.of_category.entry(category.id).or_default().insert(key.clone());
+            self.of_category.entry(category.id).or_default().insert(&key);
         }
-        self.by_name.insert(key);
+        self.all.insert(&key);
         self.slots.insert(card.id, slot);
         self.cards.push(Some(card));
     }
 
     fn remove(&mut self, slot: Slot) {
         let Some(card) = self.cards.get_mut(slot as usize).and_then(Option::take) else { return };
-        let key = card.name_key();
+        let key = card.sort_key();
         for category in path_in(&self.categories, card.category) {
-            if let Some(names) = self.of_category.get_mut(&category.id) {
-                names.remove(&key);
+            if let Some(sorted) = self.of_category.get_mut(&category.id) {
+                sorted.remove(&key);
             }
         }
-        self.by_name.remove(&key);
+        self.all.remove(&key);
         self.slots.remove(&card.id);
     }
 
@@ -226,7 +244,7 @@ impl Catalogue {
         let cards = std::mem::take(&mut self.cards);
         self.slots.clear();
         self.index = Index::default();
-        self.by_name.clear();
+        self.all = Sorted::default();
         self.of_category.clear();
         for card in cards.into_iter().flatten() {
             self.add(card);
@@ -236,47 +254,51 @@ impl Catalogue {
     /// The products that fit a question, after its position.
     #[must_use]
     pub fn find(&self, question: &Question) -> Fitting {
-        let fits = |card: &Card| question.price.contains(&card.price);
+        if question.text.is_empty() { self.browse(question) } else { self.search(question) }
+    }
+
+    /// A page of a category, or of everything.
+    fn browse(&self, question: &Question) -> Fitting {
+        let sorted = match question.category {
+            Some(id) => self.of_category.get(&id),
+            None => Some(&self.all),
+        };
+        let mut page = Fitting::default();
+        let Some(sorted) = sorted else { return page };
+        for position in sorted.after(question) {
+            let Some(card) = self.card(position.id()) else { continue };
+            if !question.price.contains(&card.price) {
+                continue;
+            }
+            if page.cards.len() == question.limit {
+                page.has_more = true;
+                break;
+            }
+            page.cards.push((position, card.clone()));
+        }
+        page
+    }
+
+    /// The products in which the words of a question occur.
+    fn search(&self, question: &Question) -> Fitting {
         let is_within = |card: &Card| {
             question
                 .category
                 .is_none_or(|id| self.path(card.category).iter().any(|category| category.id == id))
         };
-        let after =
-            |position: &Position| question.after.as_ref().is_none_or(|after| position > after);
-        if question.text.is_empty() && question.sort == Sort::Fit {
-            return self.by_name(question, fits);
-        }
-        let mut found: Vec<(Position, Slot)> = Vec::new();
-        let mut offer = |slot: Slot, score: u16| {
-            let Some(card) = self.cards.get(slot as usize).and_then(Option::as_ref) else { return };
-            if !fits(card) || !is_within(card) {
-                return;
-            }
+        let place = |(slot, score): (Slot, u16)| {
+            let card = self.cards.get(slot as usize)?.as_ref()?;
             let position = match question.sort {
                 Sort::Fit => Position::Fit(Reverse(score), card.id),
                 Sort::Cheapest => Position::Cheapest(card.price, card.id),
                 Sort::Dearest => Position::Dearest(Reverse(card.price), card.id),
             };
-            if after(&position) {
-                found.push((position, slot));
-            }
+            let is_after = question.after.as_ref().is_none_or(|after| position > *after);
+            let fits = is_after && question.price.contains(&card.price) && is_within(card);
+            fits.then_some((position, slot))
         };
-        if question.text.is_empty() {
-            let names = match question.category {
-                Some(id) => self.of_category.get(&id),
-                None => Some(&self.by_name),
-            };
-            for (_, id) in names.into_iter().flatten() {
-                if let Some(slot) = self.slots.get(id) {
-                    offer(*slot, 0);
-                }
-            }
-        } else {
-            for (slot, score) in self.index.find(&question.text, self.cards.len()) {
-                offer(slot, score);
-            }
-        }
+        let hits = self.index.find(&question.text, self.cards.len());
+        let mut found: Vec<(Position, Slot)> = hits.into_iter().filter_map(place).collect();
         let has_more = found.len() > question.limit;
         if has_more {
             found.select_nth_unstable(question.limit);
@@ -288,29 +310,6 @@ impl Catalogue {
             Some((position, card))
         };
         Fitting { cards: found.into_iter().filter_map(card).collect(), has_more }
-    }
-
-    /// A page of a category, or of everything, by name.
-    fn by_name(&self, question: &Question, fits: impl Fn(&Card) -> bool) -> Fitting {
-        let names = match question.category {
-            Some(id) => self.of_category.get(&id),
-            None => Some(&self.by_name),
-        };
-        let Some(names) = names else { return Fitting::default() };
-        let mut page = Fitting::default();
-        let from = match &question.after {
-            Some(Position::Name(name, id)) => std::ops::Bound::Excluded((Arc::clone(name), *id)),
-            Some(_) | None => std::ops::Bound::Unbounded,
-        };
-        for (name, id) in names.range((from, std::ops::Bound::Unbounded)) {
-            let Some(card) = self.card(*id).filter(|card| fits(card)) else { continue };
-            if page.cards.len() == question.limit {
-                page.has_more = true;
-                break;
-            }
-            page.cards.push((Position::Name(Arc::clone(name), *id), card.clone()));
-        }
-        page
     }
 }
 

@@ -5,8 +5,8 @@
 //!   numbers of these, [`vat`] the rates of tax;
 //! - [`feed`] reads what another program has written, [`import`] compares it
 //!   with what is stored, and [`keep`] stores what differs;
-//! - [`catalogue`] is what many people see alike, in memory; [`refresh`] keeps
-//!   it like the store;
+//! - [`catalogue`] is what many people see alike, in memory, [`sorted`] its
+//!   orders; [`refresh`] keeps it like the store;
 //! - [`search`] is its index, [`question`] what somebody looks for, and
 //!   [`shown`] what is answered; [`price`] is what products cost, for other
 //!   services;
@@ -26,6 +26,7 @@ pub mod question;
 pub mod refresh;
 pub mod search;
 pub mod shown;
+pub mod sorted;
 #[cfg(test)]
 mod stored;
 #[cfg(test)]

@@ -47,6 +47,30 @@ pub enum Position {
     Dearest(Reverse<Money>, ProductId),
 }
 
+impl Position {
+    #[must_use]
+    pub const fn id(&self) -> ProductId {
+        match self {
+            Position::Name(_, id)
+            | Position::Fit(_, id)
+            | Position::Cheapest(_, id)
+            | Position::Dearest(_, id) => *id,
+        }
+    }
+
+    pub(super) fn name(&self) -> Option<(Arc<str>, ProductId)> {
+        if let Position::Name(name, id) = self { Some((Arc::clone(name), *id)) } else { None }
+    }
+
+    pub(super) const fn cheapest(&self) -> Option<(Money, ProductId)> {
+        if let Position::Cheapest(price, id) = self { Some((*price, *id)) } else { None }
+    }
+
+    pub(super) const fn dearest(&self) -> Option<(Reverse<Money>, ProductId)> {
+        if let Position::Dearest(price, id) = self { Some((*price, *id)) } else { None }
+    }
+}
+
 /// Products that are looked for.
 #[derive(Debug, Clone)]
 pub struct Question {

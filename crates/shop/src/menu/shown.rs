@@ -1,11 +1,13 @@
 //! What people and services see of the catalogue.
 
+use std::sync::{Arc, PoisonError};
+
 use serde::Serialize;
 use tillgate_kernel::Money;
 use tillgate_store::Versioned;
 
 use super::Menu;
-use super::catalogue::{Card, Catalogue};
+use super::catalogue::{Card, Catalogue, Fitting};
 use super::categories::Category;
 use super::category_id::CategoryId;
 use super::product::Product;
@@ -103,12 +105,8 @@ impl Menu {
         let limit = question.limit;
         let (mut items, mut looked) = (Vec::new(), 0);
         let next_cursor = loop {
-            let fitting = {
-                let catalogue = self.catalogue();
-                if question.category.is_some_and(|id| catalogue.category(id).is_none()) {
-                    return Err(Refusal::NotFound);
-                }
-                catalogue.find(&question)
+            let Some(fitting) = self.find(question.clone()).await else {
+                return Err(Refusal::NotFound);
             };
             let articles: Vec<&str> =
                 fitting.cards.iter().map(|(_, card)| &*card.article).collect();
@@ -134,6 +132,25 @@ impl Menu {
             }
         };
         Ok(Products { items, next_cursor })
+    }
+
+    /// The products that fit; none at all if there is no such category. That
+    /// may take milliseconds, so not on a thread of the runtime.
+    async fn find(&self, question: Question) -> Option<Fitting> {
+        let catalogue = Arc::clone(&self.catalogue);
+        let finding = tokio::task::spawn_blocking(move || {
+            let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
+            let is_there = question.category.is_none_or(|id| catalogue.category(id).is_some());
+            is_there.then(|| catalogue.find(&question))
+        });
+        match finding.await {
+            Ok(found) => found,
+            Err(why) => match why.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The process is ending.
+                Err(_) => None,
+            },
+        }
     }
 
     /// A product, on sale or not.
