@@ -383,7 +383,7 @@ const OF_THE_SHOP: &[(&str, &[&str])] = &[
         ],
     ),
     ("prices", &["product_id", "refusal", "roubles", "service_client"]),
-    ("front", &["cookie", "refusal", "roubles", "service_client"]),
+    ("front", &["cookie", "form", "refusal", "roubles", "service_client"]),
     ("formats", &["bus"]),
     ("bus", &["refusal", "seal"]),
     ("asked", &["assertion", "cookie", "form", "refusal", "service_client"]),

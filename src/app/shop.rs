@@ -95,7 +95,6 @@ impl Ground<'_> {
         menu: ServiceClient,
         notification: ServiceClient,
         order: ServiceClient,
-        store: ServiceClient,
     ) -> Router {
         front::routes(Arc::new(Front {
             name: self.shop.name.clone(),
@@ -107,9 +106,9 @@ impl Ground<'_> {
             menu,
             notification,
             order,
-            store,
             has_sms: self.shop.sms.is_some(),
             forms: Signer::new(&self.keys.derive("forms"), "form"),
+            adding: Signer::new(&self.keys.derive("forms"), "add to the basket"),
         }))
     }
 
@@ -205,7 +204,7 @@ pub(super) fn start(
     let sweeper = Sweeper { store, clock, swept: tillgate_shop::stored::swept() };
     workers.spawn(sweeper.run(workers.drain.clone()));
     let (mut auth, mut billing, mut menu) = (None, None, None);
-    let (mut notification, mut order, mut store) = (None, None, None);
+    let (mut notification, mut order) = (None, None);
     let mut operator = Router::new();
     if ground.runs(ServiceName::Auth) {
         let service = ground.auth();
@@ -253,7 +252,6 @@ pub(super) fn start(
         let routes = store::api::routes(Arc::clone(&service));
         mount(&mut mounts, settings, ServiceName::Store, &routes);
         operator = operator.merge(store::api::routes_for_operator(service));
-        store = Some(routes);
     }
     mounts.operator.push(Mount { path: "/shop", routes: operator });
     if ground.runs(ServiceName::Front) {
@@ -263,8 +261,7 @@ pub(super) fn start(
         let routes = notification.as_ref();
         let notification = ground.client(ServiceName::Notification, routes, ServiceName::Front)?;
         let order = ground.client(ServiceName::Order, order.as_ref(), ServiceName::Front)?;
-        let store = ground.client(ServiceName::Store, store.as_ref(), ServiceName::Front)?;
-        let routes = ground.front(auth, billing, menu, notification, order, store);
+        let routes = ground.front(auth, billing, menu, notification, order);
         mounts.public.push(Mount { path: "", routes });
     }
     Ok(mounts)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 
 use super::{ConfigOption, Failed, receiver, say, secret};
@@ -20,6 +20,9 @@ const ANSWER_SECONDS_MAX: u64 = 60;
 /// The longest answer that is read, in bytes: a page of 500 orders of 200 lines
 /// each.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The status of an address that the gateway does not have.
+const NOT_FOUND: u16 = 404;
 
 /// Which gateway to ask, and how to print its answer.
 #[derive(Debug, Clone, Args)]
@@ -120,7 +123,7 @@ impl Server {
     /// the service.
     pub async fn get_if_there(&self, path: &str) -> Result<Option<Value>, Failed> {
         let (status, answer) = self.call(Method::GET, path, &[], None, &[]).await?;
-        if status == StatusCode::NOT_FOUND {
+        if status == NOT_FOUND {
             return Ok(None);
         }
         wanted(status, answer).map(Some)
@@ -181,7 +184,7 @@ impl Server {
         query: &[(&str, Option<&str>)],
         body: Option<(&'static str, Vec<u8>)>,
         own: &[(&'static str, &str)],
-    ) -> Result<(StatusCode, Value), Failed> {
+    ) -> Result<(u16, Value), Failed> {
         let mut headers = HeaderMap::new();
         for (name, value) in own {
             let value = HeaderValue::from_str(value)
@@ -214,17 +217,17 @@ impl Server {
         })?;
         // An answer without a body is null.
         let answer: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
-        Ok((reply.status, answer))
+        Ok((reply.status.as_u16(), answer))
     }
 }
 
 /// The answer, unless it says what is wrong.
-fn wanted(status: StatusCode, answer: Value) -> Result<Value, Failed> {
-    if status.is_success() {
+fn wanted(status: u16, answer: Value) -> Result<Value, Failed> {
+    if (200..300).contains(&status) {
         return Ok(answer);
     }
     let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("no detail");
-    Err(Failed::because(format!("the gateway answered {}: {detail}", status.as_u16())))
+    Err(Failed::because(format!("the gateway answered {status}: {detail}")))
 }
 
 /// Prints JSON for programs.

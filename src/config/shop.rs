@@ -15,13 +15,12 @@ use crate::kernel::setting::http_url;
 use crate::texts::Language;
 
 /// Which service calls which other one.
-const CALLS: [(ServiceName, ServiceName); 13] = [
+const CALLS: [(ServiceName, ServiceName); 12] = [
     (ServiceName::Front, ServiceName::Auth),
     (ServiceName::Front, ServiceName::Billing),
     (ServiceName::Front, ServiceName::Menu),
     (ServiceName::Front, ServiceName::Notification),
     (ServiceName::Front, ServiceName::Order),
-    (ServiceName::Front, ServiceName::Store),
     (ServiceName::Store, ServiceName::Auth),
     (ServiceName::Store, ServiceName::Menu),
     (ServiceName::Store, ServiceName::Order),

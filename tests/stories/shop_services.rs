@@ -131,7 +131,10 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     let letters = start(letters.path(), "notification");
     let billing = folder(&store, &urls);
     let billing = start(billing.path(), "billing");
+    let goods = folder(&store, &urls);
+    let goods = start(goods.path(), "menu,order");
     let urls = format!("{urls}billing = \"{}\"\n", billing.url);
+    let urls = format!("{urls}menu = \"{0}\"\norder = \"{0}\"\n", goods.url);
     let urls = format!("{urls}notification = \"{}\"\n", letters.url);
     let front = folder("memory:", &format!("name = \"Лавка\"\n{urls}"));
     let front_process = start(front.path(), "front");
@@ -145,6 +148,9 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     let account = browser.open("/account").await;
     assert!(!account.contains("не подтверждён") && account.contains("0,00\u{a0}₽"), "{account}");
     assert!(browser.open("/account/wallet").await.contains("Операций пока нет"));
+
+    assert!(browser.open("/cart").await.contains("В корзине ничего нет"));
+    assert!(browser.open("/search").await.contains("Ничего не нашлось"));
 
     // The client wants no letters about the wallet.
     assert!(browser.open("/account/notifications").await.contains("value=\"yes\" checked"));

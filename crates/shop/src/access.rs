@@ -323,10 +323,10 @@ impl World {
             billing: ServiceClient::of(billing.clone(), "front"),
             menu: ServiceClient::of(menu.clone(), "front"),
             order: ServiceClient::of(order.clone(), "front"),
-            store: ServiceClient::of(shelves.clone(), "front"),
             notification: ServiceClient::of(notification.clone(), "front"),
             has_sms: true,
             forms: Signer::new(&[7; 32], "form"),
+            adding: Signer::new(&[7; 32], "add"),
         };
         World {
             auth,

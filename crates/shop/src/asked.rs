@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tillgate_identity::origin::Sender;
 use tillgate_kernel::{Language, Timestamp};
-use tillgate_web::body::read_body;
+use tillgate_web::body::{BODY_BYTES_MAX as READ_BYTES_MAX, read_body};
 use tillgate_web::server::Peer;
 
 use crate::assertion::{Assertion, Assertions, HEADER};
@@ -114,7 +114,10 @@ impl<S: Served> Asked<S> {
     }
 
     async fn form(&mut self) -> Result<Form, Refusal> {
-        let body = self.body_of_json().await?;
+        let body = match self.body_of_json().await {
+            Err(Refusal::TooLarge(_)) => return Err(Refusal::TooLarge(BODY_BYTES_MAX)),
+            body => body?,
+        };
         if body.len() > BODY_BYTES_MAX {
             return Err(Refusal::TooLarge(BODY_BYTES_MAX));
         }
@@ -129,7 +132,7 @@ impl<S: Served> Asked<S> {
         }
         let body = std::mem::replace(&mut self.body, Body::empty());
         let (body, is_whole) = read_body(body).await.map_err(|_| Refusal::BrokenOff)?;
-        if is_whole { Ok(body) } else { Err(Refusal::TooLarge(BODY_BYTES_MAX)) }
+        if is_whole { Ok(body) } else { Err(Refusal::TooLarge(READ_BYTES_MAX)) }
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {

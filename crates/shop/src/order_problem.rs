@@ -45,6 +45,8 @@ pub enum OrderProblem {
     Empty,
     /// The time for which goods were held is over.
     HoldExpired,
+    /// Goods of the stock with this name are held, so it cannot be left out.
+    StockInUse(String),
     /// Lines have become dearer; the order has this version now.
     PricesChanged {
         version: u64,
@@ -71,6 +73,7 @@ impl OrderProblem {
             OrderProblem::TooManyLines(_) => (StatusCode::CONFLICT, "too-many-lines"),
             OrderProblem::Empty => (StatusCode::CONFLICT, "empty-order"),
             OrderProblem::HoldExpired => (StatusCode::CONFLICT, "hold-expired"),
+            OrderProblem::StockInUse(_) => (StatusCode::CONFLICT, "stock-in-use"),
             OrderProblem::PricesChanged { .. } => (StatusCode::CONFLICT, "prices-changed"),
             OrderProblem::Short { .. } => (StatusCode::CONFLICT, "insufficient-stock"),
         }
@@ -114,6 +117,16 @@ impl OrderProblem {
             OrderProblem::HoldExpired => (
                 "Время, на которое товар отложен, вышло. Отложите его ещё раз".into(),
                 "The time for which the goods were held is over. Hold them again".into(),
+            ),
+            OrderProblem::StockInUse(stock) => (
+                format!(
+                    "На складе {stock} есть отложенный товар. Оставьте его магазину, пока заказы не \
+                     закончены"
+                ),
+                format!(
+                    "Goods of the stock {stock} are held for orders. Keep it for an outlet until \
+                     they have ended"
+                ),
             ),
             OrderProblem::PricesChanged { lines, .. } => {
                 let list = |language: Language| {
@@ -171,7 +184,8 @@ impl OrderProblem {
             OrderProblem::NotOnSale(_)
             | OrderProblem::TooManyLines(_)
             | OrderProblem::Empty
-            | OrderProblem::HoldExpired => json!({}),
+            | OrderProblem::HoldExpired
+            | OrderProblem::StockInUse(_) => json!({}),
             OrderProblem::PricesChanged { version, lines } => {
                 let line = |one: &NewPrice| {
                     json!({"productId": one.product, "name": one.name,

@@ -3,9 +3,17 @@
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
 use tillgate_kernel::{DocKey, Document, Kind, Partition, Subject, Unreadable};
+use tillgate_store::CounterKey;
 
 /// Documents about the shop as a whole.
 const SETTINGS: Subject = Subject::new(4);
+
+/// The number of changes of outlets, products and categories. It is only
+/// compared with what it was.
+#[must_use]
+pub fn changes() -> CounterKey {
+    CounterKey::internal("menu", "changes")
+}
 
 /// The most outlets of a shop.
 pub const OUTLETS_MAX: usize = 200;

@@ -346,6 +346,19 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Why a change was refused by the store. Unlike a conflict, a store that
+    /// did not answer may have made it.
+    #[must_use]
+    pub fn of_commit(why: CommitError) -> Refusal {
+        if let CommitError::Unavailable(why) = why {
+            tracing::error!(error = %why, "it is not known whether a change was made");
+            return Refusal::NotKnown;
+        }
+        why.into()
+    }
+}
+
 impl From<Unavailable> for Refusal {
     fn from(why: Unavailable) -> Refusal {
         tracing::error!(error = %why, "a request failed because the store cannot be used");

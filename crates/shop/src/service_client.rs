@@ -182,7 +182,11 @@ impl ServiceClient {
                 head.headers = headers;
                 let Ok(response) = routes.clone().call(Request::from_parts(head, body)).await;
                 let (head, body) = response.into_parts();
-                let (bytes, _) = read_body(body).await.map_err(|_| Refusal::Unavailable)?;
+                let (bytes, is_whole) = read_body(body).await.map_err(|_| Refusal::Unavailable)?;
+                if !is_whole {
+                    tracing::error!(path, "the answer of a service is longer than is read");
+                    return Err(Refusal::Unavailable);
+                }
                 Ok(Reply::new(head.status, head.headers, bytes))
             }
             ServiceClient::There(remote) => remote.call(method, path, caller, headers, body).await,

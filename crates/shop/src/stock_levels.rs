@@ -35,6 +35,20 @@ pub async fn free(
     outlets: &[Outlet],
     articles: &[&str],
 ) -> Result<Vec<Vec<u64>>, Unavailable> {
+    let all = free_with_debts(store, outlets, articles).await?;
+    let positive = |pieces: Vec<i64>| pieces.into_iter().map(|one| u64::try_from(one).unwrap_or(0));
+    Ok(all.into_iter().map(|pieces| positive(pieces).collect()).collect())
+}
+
+/// The same; below zero if a marketplace has taken what was promised.
+///
+/// # Errors
+/// When the store cannot be used.
+pub async fn free_with_debts(
+    store: &Store,
+    outlets: &[Outlet],
+    articles: &[&str],
+) -> Result<Vec<Vec<i64>>, Unavailable> {
     if outlets.is_empty() || articles.is_empty() {
         return Ok(vec![Vec::new(); articles.len()]);
     }
@@ -44,16 +58,15 @@ pub async fn free(
         .collect();
     let balances = store.balances(&keys).await?;
     let (balances, _) = balances.as_chunks::<2>();
-    let free: Vec<u64> =
-        balances.iter().map(|[on_hand, held]| pieces(on_hand.saturating_sub(*held))).collect();
-    Ok(free.chunks(outlets.len()).map(<[u64]>::to_vec).collect())
+    let free: Vec<i64> = balances
+        .iter()
+        .map(|[on_hand, held]| on_hand.saturating_sub(*held).div_euclid(PIECE))
+        .collect();
+    Ok(free.chunks(outlets.len()).map(<[i64]>::to_vec).collect())
 }
 
-/// Whole pieces of a counter, which counts thousandths.
-fn pieces(thousandths: i64) -> u64 {
-    const PIECE: i64 = 1000;
-    u64::try_from(thousandths / PIECE).unwrap_or(0)
-}
+/// A counter counts thousandths of a piece.
+const PIECE: i64 = 1000;
 
 /// How much of a product an outlet can sell now, as services answer.
 #[derive(Debug, Serialize)]
@@ -81,6 +94,14 @@ pub fn places(outlets: &Outlets, free: &[u64]) -> Vec<ProductPlace> {
         quantity: *quantity,
     };
     outlets.all.iter().zip(free).map(place).collect()
+}
+
+/// Those of them that have something: lists are long.
+#[must_use]
+pub fn places_with_goods(outlets: &Outlets, free: &[u64]) -> Vec<ProductPlace> {
+    let mut all = places(outlets, free);
+    all.retain(|place| place.quantity > 0);
+    all
 }
 
 /// [`ProductPlace`] in contracts.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, RawQuery, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
@@ -117,14 +118,23 @@ enum Outcome {
     Done,
     /// Nobody is logged in.
     NoSession,
+    /// It is not known whether it was made.
+    NotKnown,
     /// The service says why not.
     Refused(Reply),
 }
 
 /// `GET /cart`
-pub async fn show(State(front): State<Arc<Front>>, headers: HeaderMap) -> Response {
+pub async fn show(
+    State(front): State<Arc<Front>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let words = front.frame(&headers).words;
+    let problem =
+        (query.as_deref() == Some("look")).then(|| (StatusCode::OK, words.cart_look.to_owned()));
     match front.basket(&Caller::of(&headers, None)).await {
-        Ok(Some(order)) => front.cart_page(order, &headers, None),
+        Ok(Some(order)) => front.cart_page(order, &headers, problem),
         Ok(None) => Redirect::to("/login?next=/cart").into_response(),
         Err(refusal) => front.sorry(&refusal, &headers),
     }
@@ -141,14 +151,15 @@ pub async fn add(State(front): State<Arc<Front>>, request: Request) -> Response 
     }
     match front.add_one(product, &received.caller).await {
         Ok(Outcome::Done) => Redirect::to("/cart").into_response(),
+        Ok(Outcome::NotKnown) => Redirect::to("/cart?look").into_response(),
         Ok(Outcome::NoSession) => {
             // After the log-in the product is added by a link that only this
             // visitor can use.
-            let key = front.forms.sign(&product.to_be_bytes(), received.visitor.as_bytes());
+            let key = front.adding.sign(&product.to_be_bytes(), received.visitor.as_bytes());
             let next = format!("/cart/add?product={product}&key={}", encoded(&key));
             Redirect::to(&format!("/login?next={}", encoded(&next))).into_response()
         }
-        Ok(Outcome::Refused(reply)) => front.apology(&reply, &received),
+        Ok(Outcome::Refused(reply)) => front.refused(&reply, &received.headers),
         Err(refusal) => front.sorry(&refusal, &received.headers),
     }
 }
@@ -162,19 +173,22 @@ pub struct Added {
 /// `GET /cart/add`: where the log-in leads.
 pub async fn add_after_log_in(
     State(front): State<Arc<Front>>,
-    Query(Added { product, key }): Query<Added>,
+    query: Result<Query<Added>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let Ok(Query(Added { product, key })) = query else {
+        return front.sorry(&Refusal::NotFound, &headers);
+    };
     let (visitor, _) = front.visitor(&headers);
-    let signed = front.forms.read(&key, visitor.as_bytes());
+    let signed = front.adding.read(&key, visitor.as_bytes());
     if signed.as_deref() != Some(&product.to_be_bytes()) {
         return Redirect::to(&format!("/goods/{product}")).into_response();
     }
     match front.add_one(product, &Caller::of(&headers, None)).await {
         Ok(Outcome::Done) => Redirect::to("/cart").into_response(),
-        Ok(Outcome::NoSession | Outcome::Refused(_)) => {
-            Redirect::to(&format!("/goods/{product}")).into_response()
-        }
+        Ok(Outcome::NotKnown) => Redirect::to("/cart?look").into_response(),
+        Ok(Outcome::NoSession) => Redirect::to(&format!("/goods/{product}")).into_response(),
+        Ok(Outcome::Refused(reply)) => front.refused(&reply, &headers),
         Err(refusal) => front.sorry(&refusal, &headers),
     }
 }
@@ -212,9 +226,12 @@ pub struct Removed {
 /// scripts.
 pub async fn remove(
     State(front): State<Arc<Front>>,
-    Query(Removed { product }): Query<Removed>,
+    query: Result<Query<Removed>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let Ok(Query(Removed { product })) = query else {
+        return front.sorry(&Refusal::NotFound, &headers);
+    };
     let order = match front.basket(&Caller::of(&headers, None)).await {
         Ok(Some(order)) => order,
         Ok(None) => return Redirect::to("/login?next=/cart").into_response(),
@@ -296,6 +313,8 @@ impl Front {
             match reply.status {
                 StatusCode::OK => return Ok(Outcome::Done),
                 StatusCode::UNAUTHORIZED => return Ok(Outcome::NoSession),
+                // It may have been added: the client looks before adding again.
+                StatusCode::SERVICE_UNAVAILABLE => return Ok(Outcome::NotKnown),
                 // Another tab has changed it: what is added is added to that.
                 StatusCode::CONFLICT if reply.body["version"].is_u64() => {}
                 _ => return Ok(Outcome::Refused(reply)),

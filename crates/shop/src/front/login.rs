@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, StatusCode};
@@ -24,16 +25,19 @@ impl Onward {
     fn page(&self) -> Option<&str> {
         let next = self.next.as_deref()?;
         let path = next.split('?').next().unwrap_or_default();
-        matches!(path, "/cart" | "/cart/add" | "/orders" | "/checkout").then_some(next)
+        let is_page = matches!(path, "/cart" | "/cart/add" | "/orders");
+        let is_address = next.bytes().all(|byte| byte.is_ascii_graphic());
+        (is_page && is_address).then_some(next)
     }
 }
 
 /// `GET /login`
 pub async fn form(
     State(front): State<Arc<Front>>,
-    Query(onward): Query<Onward>,
+    query: Result<Query<Onward>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let onward = query.map(|Query(onward)| onward).unwrap_or_default();
     let (visitor, token) = front.visitor(&headers);
     front.page(&front.login_page(&headers, token, &onward), StatusCode::OK, &visitor)
 }
@@ -41,9 +45,10 @@ pub async fn form(
 /// `POST /login`
 pub async fn submit(
     State(front): State<Arc<Front>>,
-    Query(onward): Query<Onward>,
+    query: Result<Query<Onward>, QueryRejection>,
     request: Request,
 ) -> Response {
+    let onward = query.map(|Query(onward)| onward).unwrap_or_default();
     let received = front.receive(request).await;
     let page = front.login_page(&received.headers, received.token.clone(), &onward);
     let body = received.posted.as_json(&["username", "password"]);

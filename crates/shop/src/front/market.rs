@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use tillgate_kernel::Language;
+use tillgate_kernel::{Language, Money};
 
 use super::Front;
 use super::page::Frame;
 use crate::Refusal;
+use crate::form::Fault;
 use crate::roubles::Roubles;
 use crate::service_client::{Caller, Reply};
 
@@ -176,9 +178,12 @@ pub async fn home(State(front): State<Arc<Front>>, headers: HeaderMap) -> Respon
 /// `GET /search`
 pub async fn search(
     State(front): State<Arc<Front>>,
-    Query(wanted): Query<Wanted>,
+    query: Result<Query<Wanted>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let Ok(Query(wanted)) = query else {
+        return front.sorry(&Refusal::NotFound, &headers);
+    };
     front.market(wanted, true, &headers).await
 }
 
@@ -200,8 +205,13 @@ impl Front {
         headers: &HeaderMap,
     ) -> Result<Page, Refusal> {
         let caller = Caller::of(headers, None);
+        let asked = Wanted {
+            price_from: as_price("priceFrom", &wanted.price_from)?,
+            price_to: as_price("priceTo", &wanted.price_to)?,
+            ..wanted.clone()
+        };
         let products: Products =
-            self.ask_menu(&wanted.address("/products"), &caller).await?.read()?;
+            self.ask_menu(&asked.address("/products"), &caller).await?.read()?;
         let below = Wanted { category: wanted.category.clone(), ..Wanted::default() };
         let categories: Categories =
             self.ask_menu(&below.address("/categories"), &caller).await?.read()?;
@@ -249,6 +259,15 @@ impl Front {
             _ => Err(Refusal::Unavailable),
         }
     }
+}
+
+/// A price as people write it, for the service.
+fn as_price(name: &str, text: &str) -> Result<String, Refusal> {
+    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let digits = digits.replace(',', ".");
+    let is_price = digits.is_empty() || digits.parse::<Money>().is_ok();
+    let fault = || Refusal::Fields(vec![(format!("/{name}"), Fault::NotAnAmount)]);
+    if is_price { Ok(digits) } else { Err(fault()) }
 }
 
 fn card(item: Item, language: Language) -> Card {

@@ -62,11 +62,12 @@ pub struct Front {
     pub menu: ServiceClient,
     pub notification: ServiceClient,
     pub order: ServiceClient,
-    pub store: ServiceClient,
     /// Whether short messages are sent, so that a number can be confirmed.
     pub has_sms: bool,
     /// Signs the hidden field of forms.
     pub forms: Signer,
+    /// Signs the link that adds a product after the log-in.
+    pub adding: Signer,
 }
 
 /// The routes of the pages.

@@ -81,10 +81,15 @@ impl Front {
 
     /// A page with what a service says is wrong.
     pub(super) fn apology(&self, reply: &Reply, received: &Received) -> Response {
-        let frame = self.frame(&received.headers);
+        self.refused(reply, &received.headers)
+    }
+
+    /// The same after a request without a form.
+    pub(super) fn refused(&self, reply: &Reply, headers: &HeaderMap) -> Response {
+        let (visitor, _) = self.visitor(headers);
         let problem = reply.body["detail"].as_str().unwrap_or_default().to_owned();
-        let page = self.page(&Apology { frame, problem }, reply.status, &received.visitor);
-        with_pause(page, reply)
+        let page = Apology { frame: self.frame(headers), problem };
+        with_pause(self.page(&page, reply.status, &visitor), reply)
     }
 }
 

@@ -100,6 +100,7 @@ impl Front {
 
     fn has_token(&self, headers: &HeaderMap, posted: &Posted) -> bool {
         visitor_in(headers)
-            .is_some_and(|visitor| self.forms.read(posted.get(TOKEN), visitor.as_bytes()).is_some())
+            .and_then(|visitor| self.forms.read(posted.get(TOKEN), visitor.as_bytes()))
+            .is_some_and(|value| value.is_empty())
     }
 }

@@ -63,9 +63,8 @@ fn wrong(name: &str, fault: Fault) -> Refusal {
     Refusal::Fields(vec![(format!("/{name}"), fault)])
 }
 
-/// The most characters of a question, and of a cursor.
+/// The most characters of a question.
 pub const QUERY_CHARACTERS_MAX: usize = 200;
-pub const CURSOR_CHARACTERS_MAX: usize = 1000;
 
 /// The most products of a page.
 pub const LIMIT_MAX: u64 = 100;

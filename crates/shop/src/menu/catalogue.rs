@@ -144,13 +144,35 @@ impl Catalogue {
     /// The number of products in a category and below it.
     #[must_use]
     pub fn count_in(&self, id: CategoryId) -> usize {
-        self.of_category.get(&id).map_or(0, Sorted::len)
+        self.of_category.get(&id).map_or(0, Sorted::count)
     }
 
-    /// Replaces the categories. Products keep theirs.
-    pub fn set_categories(&mut self, categories: &Categories) {
-        self.categories.clear();
-        self.tops.clear();
+    /// The same products, in these categories if they are given, without the
+    /// places of removed ones.
+    #[must_use]
+    pub fn rebuilt(&self, categories: Option<&Categories>) -> Catalogue {
+        let mut rebuilt = Catalogue::default();
+        match categories {
+            Some(categories) => rebuilt.set_categories(categories),
+            None => {
+                rebuilt.categories = self.categories.clone();
+                rebuilt.tops = self.tops.clone();
+            }
+        }
+        for card in self.cards.iter().flatten() {
+            rebuilt.add(card.clone());
+        }
+        rebuilt
+    }
+
+    /// Whether it has more places of removed products than products.
+    #[must_use]
+    pub fn is_sparse(&self) -> bool {
+        let removed = self.cards.len() - self.slots.len();
+        removed > REMOVED_MIN && removed > self.slots.len()
+    }
+
+    fn set_categories(&mut self, categories: &Categories) {
         for category in &categories.all {
             let shelf = Shelf { category: category.clone(), children: Vec::new() };
             self.categories.insert(category.id, shelf);
@@ -161,8 +183,6 @@ impl Catalogue {
                 None => self.tops.push(category.id),
             }
         }
-        // Products are found by the names of their categories too.
-        self.build_again();
     }
 
     /// Takes in what is stored of a product.
@@ -184,10 +204,6 @@ impl Catalogue {
             self.remove(slot);
         }
         self.add(card);
-        let removed = self.cards.len() - self.slots.len();
-        if removed > REMOVED_MIN && removed > self.slots.len() {
-            self.build_again();
-        }
     }
 
     /// Replaces a product by one that is found by the same words.
@@ -237,18 +253,6 @@ impl Catalogue {
         }
         self.all.remove(&key);
         self.slots.remove(&card.id);
-    }
-
-    /// Builds the index from the cards.
-    fn build_again(&mut self) {
-        let cards = std::mem::take(&mut self.cards);
-        self.slots.clear();
-        self.index = Index::default();
-        self.all = Sorted::default();
-        self.of_category.clear();
-        for card in cards.into_iter().flatten() {
-            self.add(card);
-        }
     }
 
     /// The products that fit a question, after its position.

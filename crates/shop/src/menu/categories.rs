@@ -1,6 +1,6 @@
 //! The document of all categories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
@@ -29,21 +29,26 @@ impl Categories {
     /// Others become such.
     #[must_use]
     pub fn of(mut all: Vec<Category>) -> Categories {
-        let mut parents: BTreeMap<CategoryId, Option<CategoryId>> =
+        let parents: BTreeMap<CategoryId, Option<CategoryId>> =
             all.iter().map(|category| (category.id, category.parent)).collect();
+        // Those that lead to the top.
+        let mut led: BTreeSet<CategoryId> = BTreeSet::new();
         for category in &mut all {
+            let mut way = BTreeSet::from([category.id]);
             let mut above = category.parent;
-            let mut steps = 0;
             while let Some(parent) = above {
-                let known = parents.get(&parent);
-                steps += 1;
-                if known.is_none() || steps > parents.len() {
-                    category.parent = None;
-                    parents.insert(category.id, None);
+                if led.contains(&parent) {
                     break;
                 }
-                above = known.copied().flatten();
+                let is_known = parents.contains_key(&parent);
+                if !is_known || !way.insert(parent) {
+                    category.parent = None;
+                    way = BTreeSet::from([category.id]);
+                    break;
+                }
+                above = parents.get(&parent).copied().flatten();
             }
+            led.extend(way);
         }
         Categories { all }
     }

@@ -84,7 +84,18 @@ const BODIES: &[Body] = &[
     Body {
         name: "ProductCard",
         about: "A product in a list",
-        members: &[ID, NAME, PRICE, OLD_PRICE, PICTURE, PLACES],
+        members: &[
+            ID,
+            NAME,
+            PRICE,
+            OLD_PRICE,
+            PICTURE,
+            member(
+                "productPlaces",
+                MemberKind::ListOf("ProductPlace"),
+                "How much of it each shop that has it can sell now",
+            ),
+        ],
     },
     PRODUCT_PLACE,
     PLACE_STORE,

@@ -10,8 +10,8 @@ use tillgate_store::{Batch, CommitError, CounterChange, Cursor, Scan, Unavailabl
 use super::Menu;
 use super::categories::Categories;
 use super::product::{Offer, Product};
-use super::refresh::changes;
 use crate::Refusal;
+use crate::outlets::changes;
 use crate::product_id::ProductId;
 
 /// How many products one page of [`Kept`] has.

@@ -33,6 +33,7 @@ mod stored;
 mod tests;
 pub mod vat;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tillgate_kernel::Clock;
@@ -54,6 +55,8 @@ pub struct Menu {
     public_url: String,
     catalogue: Arc<RwLock<Catalogue>>,
     outlets: RwLock<Arc<Outlets>>,
+    /// Whether it was read once.
+    is_loaded: AtomicBool,
     progress: tokio::sync::Mutex<Progress>,
 }
 
@@ -68,6 +71,7 @@ impl Menu {
             public_url,
             catalogue: Arc::default(),
             outlets: RwLock::default(),
+            is_loaded: AtomicBool::new(false),
             progress: tokio::sync::Mutex::default(),
         }
     }

@@ -1,18 +1,18 @@
 //! Keeps the catalogue in memory like the store.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tillgate_kernel::time::earlier;
+use tillgate_kernel::time::{earlier, later};
 use tillgate_kernel::{DocKey, Document, Partition, Stopwatch, Timestamp};
-use tillgate_store::{CounterKey, Cursor, Scan, Unavailable, Versioned};
+use tillgate_store::{Cursor, Scan, Unavailable, Versioned};
 use tokio_util::sync::CancellationToken;
 
 use super::Menu;
-use super::catalogue::Catalogue;
 use super::categories::Categories;
 use super::product::Product;
-use crate::outlets::Outlets;
+use crate::outlets::{Outlets, changes};
 
 /// How often it is looked whether something has changed.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
@@ -20,6 +20,10 @@ const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// How often the end of the list is read although nothing was announced: who
 /// changed it may have died before saying so.
 const READ_PAUSE: Duration = Duration::from_secs(30);
+
+/// How often everything is read, in case a clock was wrong by more than
+/// [`OVERLAP`] when something was written.
+const READ_ALL_PAUSE: Duration = Duration::from_secs(600);
 
 /// After reading that took long, the pause is so many times as long.
 const REST: u32 = 4;
@@ -31,11 +35,8 @@ const OVERLAP: Duration = Duration::from_secs(120);
 /// How many products are read at once.
 const PAGE: usize = 500;
 
-/// The number of changes. It is only compared with what it was.
-#[must_use]
-pub fn changes() -> CounterKey {
-    CounterKey::internal("menu", "changes")
-}
+/// How many products are taken in while nobody can search.
+const TAKEN_AT_ONCE: usize = 50;
 
 /// How far the store was read.
 #[derive(Debug, Default)]
@@ -45,6 +46,16 @@ pub struct Progress {
     changes: i64,
     categories_version: u64,
     read_at: Option<Stopwatch>,
+    read_all_at: Option<Stopwatch>,
+}
+
+/// Why the catalogue is not like the store.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    #[error("{0}")]
+    Store(#[from] Unavailable),
+    #[error("taking in what was read has panicked, because of a bug")]
+    Panicked,
 }
 
 impl Menu {
@@ -63,42 +74,52 @@ impl Menu {
         }
     }
 
-    /// Whether the catalogue was read once.
-    pub async fn is_loaded(&self) -> bool {
-        self.progress.lock().await.latest.is_some()
-    }
-
     /// Takes in what has changed in the store.
     ///
     /// # Errors
     /// When the store cannot be used. What was read before stays.
-    pub async fn refresh(&self) -> Result<(), Unavailable> {
+    pub async fn refresh(&self) -> Result<(), RefreshError> {
         let mut progress = self.progress.lock().await;
         // What is changed after this is announced after it.
         let counted = self.store.balances(&[changes()]).await?.first().copied().unwrap_or(0);
-        let is_due = progress.read_at.is_none_or(|read_at| read_at.elapsed() > READ_PAUSE);
-        if !is_due && counted == progress.changes {
+        let is_due = |since: Option<&Stopwatch>, pause| since.is_none_or(|at| at.elapsed() > pause);
+        if counted == progress.changes && !is_due(progress.read_at.as_ref(), READ_PAUSE) {
             return Ok(());
         }
+        let begun = Stopwatch::start();
         self.read_categories(&mut progress).await?;
         let outlets = self.store.read::<Outlets>(Outlets::key()).await?;
         let outlets = outlets.map(Versioned::into_document).unwrap_or_default();
         *self.outlets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(outlets);
-        let from = progress.latest.map(|latest| earlier(latest, OVERLAP));
+        let reads_all = is_due(progress.read_all_at.as_ref(), READ_ALL_PAUSE);
+        let from = progress.latest.filter(|_| !reads_all).map(|latest| earlier(latest, OVERLAP));
         let latest = self.read_products(from).await?;
+        if latest.is_some_and(|latest| latest > later(self.clock.now(), OVERLAP)) {
+            tracing::warn!(
+                "a product was changed in the future: a clock of a receiver is or was wrong. \
+                 Changes may be seen ten minutes late"
+            );
+        }
         progress.latest = latest.max(progress.latest).or(Some(Timestamp::UNIX_EPOCH));
         progress.changes = counted;
         progress.read_at = Some(Stopwatch::start());
+        if reads_all {
+            progress.read_all_at = Some(Stopwatch::start());
+        }
+        if !self.is_loaded.swap(true, Ordering::Relaxed) {
+            let (products, seconds) = (self.catalogue().len(), begun.elapsed().as_secs_f64());
+            tracing::info!(products, seconds, "the catalogue is read");
+        }
         Ok(())
     }
 
-    async fn read_categories(&self, progress: &mut Progress) -> Result<(), Unavailable> {
+    async fn read_categories(&self, progress: &mut Progress) -> Result<(), RefreshError> {
         let Some(stored) = self.store.read::<Categories>(Categories::key()).await? else {
             return Ok(());
         };
         let version = stored.version();
         if version != progress.categories_version {
-            self.change(move |catalogue| catalogue.set_categories(&stored)).await;
+            self.rebuild(Some(stored.into_document())).await?;
             progress.categories_version = version;
         }
         Ok(())
@@ -108,7 +129,7 @@ impl Menu {
     async fn read_products(
         &self,
         from: Option<Timestamp>,
-    ) -> Result<Option<Timestamp>, Unavailable> {
+    ) -> Result<Option<Timestamp>, RefreshError> {
         let start = |time| {
             Cursor::at(time, DocKey { partition: Partition::FIRST, kind: Product::KIND, id: 0 })
         };
@@ -118,13 +139,27 @@ impl Menu {
             let lists = vec![Product::all()];
             let scan = Scan::Lists { lists, newest_first: false, after, limit: PAGE };
             let page = self.store.scan(&scan).await?;
-            let products: Vec<Product> = page
-                .items
-                .iter()
-                .map(|(_, stored)| Versioned::of(stored).map(Versioned::into_document))
-                .collect::<Result<_, Unavailable>>()?;
-            latest = page.items.last().map(|(_, stored)| stored.body.listed_at).or(latest);
-            self.change(move |catalogue| products.iter().for_each(|one| catalogue.put(one))).await;
+            let mut products = Vec::with_capacity(page.items.len());
+            for (_, stored) in &page.items {
+                latest = Some(stored.body.listed_at);
+                // One that another version has written must not hold up the
+                // others.
+                match Versioned::<Product>::of(stored) {
+                    Ok(product) => products.push(product.into_document()),
+                    Err(why) => tracing::error!(error = %why, "a product cannot be read"),
+                }
+            }
+            for part in products.chunks(TAKEN_AT_ONCE) {
+                let (part, catalogue) = (part.to_vec(), Arc::clone(&self.catalogue));
+                aside(move || {
+                    let mut catalogue = catalogue.write().unwrap_or_else(PoisonError::into_inner);
+                    part.iter().for_each(|one| catalogue.put(one));
+                })
+                .await?;
+            }
+            if self.catalogue().is_sparse() {
+                self.rebuild(None).await?;
+            }
             after = page.next;
             if after.is_none() {
                 return Ok(latest);
@@ -132,17 +167,21 @@ impl Menu {
         }
     }
 
-    /// Changes the catalogue, outside of the runtime's threads: that takes
-    /// milliseconds, and much longer for new categories.
-    async fn change(&self, change: impl FnOnce(&mut Catalogue) + Send + 'static) {
+    /// Builds the catalogue again beside the one that is used, and replaces it.
+    async fn rebuild(&self, categories: Option<Categories>) -> Result<(), RefreshError> {
         let catalogue = Arc::clone(&self.catalogue);
-        let changing = tokio::task::spawn_blocking(move || {
-            change(&mut catalogue.write().unwrap_or_else(PoisonError::into_inner));
-        });
-        if let Err(why) = changing.await
-            && let Ok(panic) = why.try_into_panic()
-        {
-            std::panic::resume_unwind(panic);
-        }
+        aside(move || {
+            let rebuilt = {
+                let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
+                catalogue.rebuilt(categories.as_ref())
+            };
+            *catalogue.write().unwrap_or_else(PoisonError::into_inner) = rebuilt;
+        })
+        .await
     }
+}
+
+/// Does something outside of the runtime's threads.
+async fn aside(work: impl FnOnce() + Send + 'static) -> Result<(), RefreshError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| RefreshError::Panicked)
 }

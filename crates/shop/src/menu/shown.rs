@@ -1,5 +1,6 @@
 //! What people and services see of the catalogue.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use serde::Serialize;
@@ -11,12 +12,12 @@ use super::catalogue::{Card, Catalogue, Fitting};
 use super::categories::Category;
 use super::category_id::CategoryId;
 use super::product::Product;
-use super::question::Question;
+use super::question::{Position, Question};
 use crate::Refusal;
-use crate::outlets::Outlets;
+use crate::outlets::{Outlet, Outlets};
 use crate::product_id::ProductId;
 use crate::roubles::Roubles;
-use crate::stock_levels::{self, ProductPlace, places};
+use crate::stock_levels::{self, ProductPlace, places, places_with_goods};
 
 /// A page of products.
 #[derive(Debug, Serialize)]
@@ -77,14 +78,16 @@ pub struct Asked {
     pub outlet: Option<u64>,
 }
 
-/// How many products are looked through for one page of what an outlet has.
+/// How many products are looked through for one page of what an outlet has, and
+/// how many of them at once.
 const LOOKED_THROUGH_MAX: usize = 1000;
+const LOOKED_THROUGH_AT_ONCE: usize = 250;
 
 impl Menu {
     /// # Errors
     /// While nothing was read of the store yet.
-    async fn loaded(&self) -> Result<(), Refusal> {
-        if self.is_loaded().await { Ok(()) } else { Err(Refusal::Busy) }
+    fn loaded(&self) -> Result<(), Refusal> {
+        if self.is_loaded.load(Ordering::Relaxed) { Ok(()) } else { Err(Refusal::Busy) }
     }
 
     /// A page of the products that fit a question.
@@ -92,46 +95,60 @@ impl Menu {
     /// # Errors
     /// [`Refusal::NotFound`] when there is no such category or outlet.
     pub async fn products(&self, asked: Asked) -> Result<Products, Refusal> {
-        self.loaded().await?;
-        let Asked { mut question, outlet } = asked;
+        self.loaded()?;
+        let Asked { question, outlet } = asked;
         let outlets = self.outlets();
-        let wanted = match outlet {
+        let (cards, next) = match outlet {
             Some(id) => {
-                let place = outlets.all.iter().position(|outlet| u64::from(outlet.id) == id);
-                Some(place.ok_or(Refusal::NotFound)?)
+                let outlet = outlets.outlet(id).ok_or(Refusal::NotFound)?.clone();
+                self.of_outlet(question, outlet).await?
             }
-            None => None,
+            None => {
+                let fitting = self.find(question).await.ok_or(Refusal::NotFound)?;
+                let last = fitting.cards.last().map(|(position, _)| position.clone());
+                let cards = fitting.cards.into_iter().map(|(_, card)| card).collect();
+                (cards, last.filter(|_| fitting.has_more))
+            }
         };
-        let limit = question.limit;
-        let (mut items, mut looked) = (Vec::new(), 0);
-        let next_cursor = loop {
-            let Some(fitting) = self.find(question.clone()).await else {
-                return Err(Refusal::NotFound);
-            };
+        let articles: Vec<&str> = cards.iter().map(|card: &Card| &*card.article).collect();
+        let free = stock_levels::free(&self.store, &outlets.all, &articles).await?;
+        let items = cards.into_iter().zip(free).map(|(card, free)| card_of(card, &outlets, &free));
+        Ok(Products { items: items.collect(), next_cursor: next.as_ref().map(ToString::to_string) })
+    }
+
+    /// The same, of what an outlet has; and where the next page begins.
+    async fn of_outlet(
+        &self,
+        mut question: Question,
+        outlet: Outlet,
+    ) -> Result<(Vec<Card>, Option<Position>), Refusal> {
+        let limit = std::mem::replace(&mut question.limit, LOOKED_THROUGH_AT_ONCE);
+        let (mut cards, mut looked) = (Vec::new(), 0);
+        loop {
+            let fitting = self.find(question.clone()).await.ok_or(Refusal::NotFound)?;
             let articles: Vec<&str> =
                 fitting.cards.iter().map(|(_, card)| &*card.article).collect();
-            let free = stock_levels::free(&self.store, &outlets.all, &articles).await?;
+            let one = std::slice::from_ref(&outlet);
+            let free = stock_levels::free(&self.store, one, &articles).await?;
             looked += fitting.cards.len();
-            let is_last = !fitting.has_more;
             let mut all = fitting.cards.into_iter().zip(free).peekable();
-            for ((position, card), free) in all.by_ref() {
-                let is_wanted =
-                    wanted.is_none_or(|place| free.get(place).is_some_and(|pieces| *pieces > 0));
-                if is_wanted {
-                    items.push(card_of(card, &outlets, &free));
+            while let Some(((position, card), free)) = all.next() {
+                if free.first().is_some_and(|pieces| *pieces > 0) {
+                    cards.push(card);
+                }
+                let has_more = fitting.has_more || all.peek().is_some();
+                if cards.len() == limit {
+                    return Ok((cards, Some(position).filter(|_| has_more)));
                 }
                 question.after = Some(position);
-                if items.len() == limit {
-                    break;
-                }
             }
-            let is_end = is_last && all.peek().is_none();
-            if is_end || items.len() == limit || looked >= LOOKED_THROUGH_MAX {
-                let after = question.after.as_ref().filter(|_| !is_end);
-                break after.map(ToString::to_string);
+            if !fitting.has_more {
+                return Ok((cards, None));
             }
-        };
-        Ok(Products { items, next_cursor })
+            if looked >= LOOKED_THROUGH_MAX {
+                return Ok((cards, question.after));
+            }
+        }
     }
 
     /// The products that fit; none at all if there is no such category. That
@@ -158,7 +175,7 @@ impl Menu {
     /// # Errors
     /// When there is none with this number, or the store cannot be used.
     pub async fn product(&self, id: ProductId) -> Result<ShownProduct, Refusal> {
-        self.loaded().await?;
+        self.loaded()?;
         let stored = self.store.read::<Product>(Product::key_of(id)).await?;
         let product = stored.map(Versioned::into_document).ok_or(Refusal::NotFound)?;
         let outlets = self.outlets();
@@ -190,7 +207,7 @@ impl Menu {
     /// # Errors
     /// When there is no such category.
     pub async fn categories(&self, below: Option<CategoryId>) -> Result<ShownCategories, Refusal> {
-        self.loaded().await?;
+        self.loaded()?;
         let catalogue = self.catalogue();
         if below.is_some_and(|id| catalogue.category(id).is_none()) {
             return Err(Refusal::NotFound);
@@ -210,7 +227,7 @@ fn card_of(card: Card, outlets: &Outlets, free: &[u64]) -> ProductCard {
         price: Roubles(card.price),
         old_price: card.old_price.map(|price: Money| Roubles(price)),
         picture: card.picture.map(String::from),
-        product_places: places(outlets, free),
+        product_places: places_with_goods(outlets, free),
     }
 }
 

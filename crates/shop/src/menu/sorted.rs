@@ -54,7 +54,7 @@ impl Sorted {
     }
 
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.names.len()
     }
 

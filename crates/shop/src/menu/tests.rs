@@ -100,13 +100,13 @@ proptest! {
         let mut plain = BTreeMap::new();
         for (place, change) in changes.iter().enumerate() {
             if place == again {
-                catalogue.set_categories(&categories());
+                catalogue = catalogue.rebuilt(Some(&categories()));
             }
             let product = product(*change);
             catalogue.put(&product);
             plain.insert(product.offer.id(), product);
         }
-        catalogue.set_categories(&categories());
+        catalogue = catalogue.rebuilt(Some(&categories()));
         plain.retain(|_, product| product.is_listed);
         prop_assert_eq!(catalogue.len(), plain.len());
         let is_within = |product: &Product| {
@@ -260,7 +260,7 @@ async fn only_what_an_outlet_has_is_shown_for_it() {
     let first = menu.products(asked(2, 1)).await.expect("products");
     let first_page = serde_json::to_value(&first).expect("JSON");
     let place = json_place(2, 1);
-    assert_eq!(first_page["items"][0]["productPlaces"][1], place);
+    assert_eq!(first_page["items"][0]["productPlaces"], serde_json::json!([place]));
     let cursor = first.next_cursor.expect("more").parse().expect("a cursor");
     let mut second = asked(2, 1);
     second.question.after = Some(cursor);

@@ -123,7 +123,7 @@ impl Orders {
             stored.replaced(order).stage_at(key, &mut batch);
             Ok::<_, Unavailable>(Run::Commit(batch, answer))
         };
-        let (answer, _) = run(&self.store, work).await?;
+        let (answer, _) = run(&self.store, work).await.map_err(Refusal::of_commit)?;
         answer
     }
 }

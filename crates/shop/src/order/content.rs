@@ -30,7 +30,7 @@ impl Line {
     /// What the line costs.
     #[must_use]
     pub fn total(&self) -> Money {
-        // A price has at most 15 digits and a quantity 4; the sum is checked.
+        // Nothing costs so much: it is shown as too much instead of wrapped.
         let kopecks = i128::from(self.price.kopecks()) * i128::from(self.quantity);
         Money::from_kopecks(i64::try_from(kopecks).unwrap_or(i64::MAX))
     }

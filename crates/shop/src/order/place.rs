@@ -37,7 +37,7 @@ impl Orders {
         };
         let prices = self.prices.of(wanted.iter().map(|one| one.product)).await?;
         let work = |_| self.place_once(username, &name, &wanted, &prices);
-        let (placed, _) = run(&self.store, work).await?;
+        let (placed, _) = run(&self.store, work).await.map_err(Refusal::of_commit)?;
         placed
     }
 
@@ -72,7 +72,7 @@ impl Orders {
             }
         }
         let Some(id) = free else {
-            return Err(Unavailable::NoNumberLeft { external_id: username.as_str().to_owned() });
+            return Err(Unavailable::NoNumberLeft { external_id: format!("{name:?}") });
         };
         let now = self.clock.now();
         let order = ShopOrder {

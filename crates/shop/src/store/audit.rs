@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::Timestamp;
 use tillgate_store::unit::{Run, run};
-use tillgate_store::{Batch, CounterKey, Cursor, Scan, Unavailable, Versioned};
+use tillgate_store::{Batch, CounterChange, CounterKey, Cursor, Scan, Unavailable, Versioned};
 
 use super::StockKeeper;
 use super::hold::{Hold, State};
 use crate::Refusal;
-use crate::outlets::{Outlet, Outlets};
+use crate::order_problem::OrderProblem;
+use crate::outlets::{Outlet, Outlets, changes};
 use crate::stock_levels::{firm, held, on_hand};
 
 /// How many holds or articles one page has.
@@ -102,11 +103,34 @@ impl StockKeeper {
         Ok(Promised { items: articles.into_iter().zip(balances).map(level).collect(), is_last })
     }
 
+    /// Whether something is held of a stock.
+    async fn has_holds(&self, stock: &str) -> Result<bool, Refusal> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.promised(stock, after.as_deref()).await?;
+            if page.items.iter().any(|level| level.held != 0) {
+                return Ok(true);
+            }
+            after = page.items.into_iter().next_back().map(|level| level.article);
+            if page.is_last {
+                return Ok(false);
+            }
+        }
+    }
+
     /// Replaces the outlets.
     ///
     /// # Errors
     /// When the store cannot be used.
     pub async fn set_outlets(&self, outlets: Outlets) -> Result<(), Refusal> {
+        let now = self.outlets().await?;
+        let is_gone = |stock: &&str| outlets.all.iter().all(|outlet| outlet.stock != **stock);
+        let gone = now.all.iter().map(|outlet| outlet.stock.as_str()).filter(is_gone);
+        for stock in gone {
+            if self.has_holds(stock).await? {
+                return Err(Refusal::Order(OrderProblem::StockInUse(stock.to_owned())));
+            }
+        }
         let outlets = &outlets;
         let work = |_| async move {
             let stored = self.store.read::<Outlets>(Outlets::key()).await?;
@@ -116,6 +140,7 @@ impl StockKeeper {
             };
             let mut batch = Batch::new();
             written.stage_at(Outlets::key(), &mut batch);
+            batch.bump(changes(), CounterChange::Add(1));
             Ok::<_, Unavailable>(Run::Commit(batch, ()))
         };
         run(&self.store, work).await.map(drop).map_err(Refusal::from)

@@ -5,7 +5,6 @@ use tillgate_kernel::document;
 use tillgate_kernel::{DocKey, Document, Kind, ListName, Timestamp, Unreadable};
 
 use crate::order_id::OrderId;
-use crate::outlets::Outlet;
 use crate::product_id::ProductId;
 
 /// Goods of one product.
@@ -61,17 +60,6 @@ impl Hold {
             stock: String::new(),
             lines: Vec::new(),
             taken_at: now,
-        }
-    }
-
-    /// The outlet, as far as the hold knows it.
-    #[must_use]
-    pub fn place(&self) -> Outlet {
-        Outlet {
-            id: self.outlet,
-            name: String::new(),
-            address: String::new(),
-            stock: self.stock.clone(),
         }
     }
 

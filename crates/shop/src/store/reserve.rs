@@ -19,6 +19,9 @@ use crate::product_id::ProductId;
 use crate::service_client::Caller;
 use crate::stock_levels;
 
+/// How often it is tried to hold goods that are given back in that moment.
+const SHORT_ATTEMPTS: u32 = 5;
+
 /// The lines of an order at a version.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -122,17 +125,25 @@ impl StockKeeper {
         let work = |_| async move {
             let stored = self.store.read::<Hold>(key).await?;
             let now = self.clock.now();
+            let refused = |problem| Ok(Run::Unchanged(Err(Refusal::Order(problem))));
             let taken_at = match stored.as_deref() {
-                Some(Hold { state: State::Confirmed | State::Reversed, .. }) => {
-                    let problem = OrderProblem::Status("IN_PROGRESS");
-                    return Ok(Run::Unchanged(Err(Refusal::Order(problem))));
+                Some(Hold { state: State::Confirmed, .. }) => {
+                    return refused(OrderProblem::Status("IN_PROGRESS"));
+                }
+                Some(Hold { state: State::Reversed, .. }) => {
+                    return refused(OrderProblem::Status("FAILED"));
+                }
+                // The order was read before: a later request may have come
+                // first.
+                Some(hold) if hold.version > wanted.version => {
+                    return refused(OrderProblem::StaleVersion(hold.version));
                 }
                 Some(hold @ Hold { state: State::Preliminary { .. }, .. }) => hold.taken_at,
-                Some(_) | None => now,
+                Some(Hold { state: State::Released, .. }) | None => now,
             };
             let until = later(now, self.hold_for).min(later(taken_at, HELD_AT_MOST));
             if until <= now {
-                return Ok(Run::Unchanged(Err(Refusal::Order(OrderProblem::HoldExpired))));
+                return refused(OrderProblem::HoldExpired);
             }
             let hold = Hold {
                 order: wanted.order,
@@ -146,11 +157,17 @@ impl StockKeeper {
             let batch = self.written(stored, hold, now);
             Ok::<_, Unavailable>(Run::Commit(batch, Ok(until)))
         };
-        match run(&self.store, work).await {
-            Ok((outcome, _)) => outcome,
-            Err(CommitError::Short { .. }) => Err(self.short(wanted, outlet).await?),
-            Err(why) => Err(why.into()),
+        for _ in 0..SHORT_ATTEMPTS {
+            match run(&self.store, work).await {
+                Ok((outcome, _)) => return outcome,
+                Err(CommitError::Short { .. }) => {}
+                Err(why) => return Err(Refusal::of_commit(why)),
+            }
+            if let Some(problem) = self.short(wanted, outlet).await? {
+                return Err(Refusal::Order(problem));
+            }
         }
+        Err(Refusal::Busy)
     }
 
     /// A batch that replaces what is stored by a hold.
@@ -172,8 +189,13 @@ impl StockKeeper {
         batch
     }
 
-    /// What there is too little of, and where there is enough.
-    async fn short(&self, wanted: &Wanted, outlet: &Outlet) -> Result<Refusal, Refusal> {
+    /// What there is too little of, and where there is enough; nothing if
+    /// something was given back in this moment.
+    async fn short(
+        &self,
+        wanted: &Wanted,
+        outlet: &Outlet,
+    ) -> Result<Option<OrderProblem>, Refusal> {
         let outlets = self.outlets().await?;
         let hold = self.store.read::<Hold>(Hold::key_of(wanted.order)).await?;
         let own = |stock: &str, article: &str| {
@@ -183,12 +205,15 @@ impl StockKeeper {
         let articles: Vec<&str> = wanted.lines.iter().map(|line| line.article.as_str()).collect();
         let all: Vec<Outlet> =
             outlets.all.iter().filter(|one| one.id != outlet.id).chain([outlet]).cloned().collect();
-        let free = stock_levels::free(&self.store, &all, &articles).await?;
+        let free = stock_levels::free_with_debts(&self.store, &all, &articles).await?;
         let available = |place: usize, line: usize| {
             let free = free.get(line).and_then(|free| free.get(place)).copied().unwrap_or(0);
             let (outlet, line) = (all.get(place), wanted.lines.get(line));
             let own = outlet.zip(line).and_then(|(one, line)| own(&one.stock, &line.article));
-            free.saturating_add(own.unwrap_or(0))
+            u64::try_from(free).unwrap_or(0).max(
+                free.checked_add_unsigned(own.unwrap_or(0))
+                    .map_or(0, |sum| u64::try_from(sum).unwrap_or(0)),
+            )
         };
         let here = all.len() - 1;
         let short = wanted.lines.iter().enumerate().filter_map(|(number, line)| {
@@ -201,13 +226,16 @@ impl StockKeeper {
             })
         });
         let lines: Vec<ShortLine> = short.collect();
+        if lines.is_empty() {
+            return Ok(None);
+        }
         let has_all = |place: &usize| {
             let mut lines = wanted.lines.iter().enumerate();
             lines.all(|(number, line)| available(*place, number) >= line.pieces)
         };
         let outlets = (0..here).filter(has_all).filter_map(|place| all.get(place));
         let outlets = outlets.map(|outlet| outlet.id).collect();
-        Ok(Refusal::Order(OrderProblem::Short { lines, outlets }))
+        Ok(Some(OrderProblem::Short { lines, outlets }))
     }
 
     /// Gives back what is held for an order that is not sold.
@@ -231,7 +259,7 @@ impl StockKeeper {
             let batch = self.written(Some(stored), hold, self.clock.now());
             Ok::<_, Unavailable>(Run::Commit(batch, Ok(())))
         };
-        let (outcome, _) = run(&self.store, work).await?;
+        let (outcome, _) = run(&self.store, work).await.map_err(Refusal::of_commit)?;
         outcome
     }
 }

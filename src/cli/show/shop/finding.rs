@@ -4,4 +4,6 @@
 pub(super) struct Finding {
     pub(super) about: String,
     pub(super) faults: Vec<String>,
+    /// Whether it was not looked at.
+    pub(super) is_skipped: bool,
 }

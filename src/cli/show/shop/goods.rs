@@ -1,6 +1,6 @@
 //! Whether what is promised of the goods is what the holds say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tillgate_shop::outlets::Outlets;
 use tillgate_shop::store::audit::{Holds, Level, Promised};
@@ -21,15 +21,17 @@ type Sums = BTreeMap<(String, String), (i64, i64)>;
 
 pub async fn look(server: &Server) -> Result<Finding, Failed> {
     let Some(outlets) = server.get_if_there("/shop/store/outlets").await? else {
-        let about = "goods: not looked at, the service store runs elsewhere".into();
-        return Ok(Finding { about, faults: Vec::new() });
+        let about = "goods: not looked at, there is no service store at this address".into();
+        return Ok(Finding { about, faults: Vec::new(), is_skipped: true });
     };
     let outlets: Outlets = decoded(outlets)?;
-    let mut stocks: Vec<String> = outlets.all.into_iter().map(|outlet| outlet.stock).collect();
-    stocks.sort_unstable();
-    stocks.dedup();
+    let named: BTreeSet<String> = outlets.all.into_iter().map(|outlet| outlet.stock).collect();
+    let mut stocks = named.clone();
     let (mut faults, mut count) = (Vec::new(), 0);
     for _ in 0..LOOKS_MAX {
+        let (first, _) = sums(server).await?;
+        let known = first.keys().map(|(stock, _)| stock.clone()).chain(named.iter().cloned());
+        stocks = known.collect();
         let before = levels(server, &stocks).await?;
         let (sums, holds) = sums(server).await?;
         let after = levels(server, &stocks).await?;
@@ -39,13 +41,14 @@ pub async fn look(server: &Server) -> Result<Finding, Failed> {
             break;
         }
     }
-    Ok(Finding { about: format!("goods: {count} holds in {} stocks", stocks.len()), faults })
+    let about = format!("goods: {count} holds in {} stocks", stocks.len());
+    Ok(Finding { about, faults, is_skipped: false })
 }
 
 /// What differs, although it has not moved while it was compared.
 fn differences(before: &Sums, sums: &Sums, after: &Sums) -> Vec<String> {
     let mut faults = Vec::new();
-    let keys: std::collections::BTreeSet<_> = before.keys().chain(sums.keys()).collect();
+    let keys: BTreeSet<_> = before.keys().chain(sums.keys()).collect();
     for key in keys {
         let get = |all: &Sums| all.get(key).copied().unwrap_or_default();
         let (counted, summed) = (get(before), get(sums));
@@ -64,7 +67,7 @@ fn differences(before: &Sums, sums: &Sums, after: &Sums) -> Vec<String> {
 }
 
 /// What the counters say.
-async fn levels(server: &Server, stocks: &[String]) -> Result<Sums, Failed> {
+async fn levels(server: &Server, stocks: &BTreeSet<String>) -> Result<Sums, Failed> {
     let mut all = Sums::new();
     for stock in stocks {
         let mut after: Option<String> = None;
@@ -85,25 +88,28 @@ async fn levels(server: &Server, stocks: &[String]) -> Result<Sums, Failed> {
 
 /// What the holds say, and how many there are.
 async fn sums(server: &Server) -> Result<(Sums, usize), Failed> {
-    let (mut all, mut count) = (Sums::new(), 0);
+    // A hold that is renewed between two pages comes twice.
+    let mut holds = BTreeMap::new();
     let mut after: Option<String> = None;
     loop {
         let query = [("after", after.as_deref())];
         let page: Holds = decoded(server.get("/shop/store/holds", &query).await?)?;
-        for hold in page.items {
-            count += 1;
-            for (article, pieces) in hold.pieces {
-                let sum = all.entry((hold.stock.clone(), article)).or_insert((0, 0));
-                let pieces = i64::try_from(pieces).map_err(Failed::because)? * PIECE;
-                sum.0 += pieces;
-                sum.1 += if hold.is_confirmed { pieces } else { 0 };
-            }
-        }
+        holds.extend(page.items.into_iter().map(|hold| (hold.order.clone(), hold)));
         after = page.cursor;
         if after.is_none() {
-            return Ok((all, count));
+            break;
         }
     }
+    let mut all = Sums::new();
+    for hold in holds.values() {
+        for (article, pieces) in &hold.pieces {
+            let sum = all.entry((hold.stock.clone(), article.clone())).or_insert((0, 0));
+            let pieces = i64::try_from(*pieces).map_err(Failed::because)? * PIECE;
+            sum.0 += pieces;
+            sum.1 += if hold.is_confirmed { pieces } else { 0 };
+        }
+    }
+    Ok((all, holds.len()))
 }
 
 #[cfg(test)]

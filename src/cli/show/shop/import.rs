@@ -33,7 +33,17 @@ pub struct Import {
     /// Say what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Go on although a large part of the products would be taken off sale
+    #[arg(long)]
+    force: bool,
 }
+
+/// A feed by which more than this share of the products would be taken off sale
+/// is probably broken.
+const VANISHED_PERCENT_MAX: usize = 20;
+
+/// So few may always be taken off sale.
+const VANISHED_ALWAYS: usize = 10;
 
 /// How long an address may take to send a feed, in seconds.
 const FETCH_SECONDS_MAX: u64 = 600;
@@ -48,7 +58,7 @@ const REQUEST_BYTES: usize = 500 * 1024;
 const NAMED_MAX: usize = 20;
 
 pub async fn run(import: &Import) -> Result<(), Failed> {
-    let Import { server: options, source, dry_run } = import;
+    let Import { server: options, source, dry_run, force } = import;
     let source = match source {
         Some(source) => source.clone(),
         None => options.settings()?.shop.and_then(|shop| shop.feed).ok_or_else(|| {
@@ -63,6 +73,16 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
     let stored = stored(&server).await?;
     let skipped = feed.skipped.clone();
     let (counts, changes) = stored.differences(feed);
+    let Counts { vanished, changed, same, .. } = counts;
+    let before = vanished + changed + same;
+    let is_large = vanished > VANISHED_ALWAYS && vanished * 100 > before * VANISHED_PERCENT_MAX;
+    if is_large && !dry_run && !force {
+        return Err(Failed::because(format!(
+            "{source} would take {vanished} of {before} products off sale, {} of its offers are left \
+             out. Nothing was changed. Look at it with --dry-run; if it is right, add --force",
+            counts.skipped
+        )));
+    }
     if !dry_run {
         send(&server, changes).await?;
     }
@@ -232,7 +252,10 @@ async fn post(server: &Server, changes: &Changes) -> Result<(), Failed> {
     let body = Some(("application/json", body));
     let sent = server.ask(Method::POST, "/shop/menu/changes", &[], body, &[]).await;
     sent.map(drop).map_err(|failed| Failed {
-        text: format!("{}. Some was changed; repeat the command to continue", failed.text),
+        text: format!(
+            "{}. What was sent before it is changed; repeat the command to continue",
+            failed.text
+        ),
         ..failed
     })
 }

@@ -2,11 +2,12 @@
 //!
 //! - [`yml`] is the format of Yandex Market, which most programs for shops can
 //!   write;
-//! - [`text`] reads the texts in it: markup, prices.
+//! - [`text`] reads the texts in it: markup, prices; `encoding` their bytes.
 //!
 //! A feed is read as a whole before anything of it is kept: a broken one
 //! changes nothing.
 
+mod encoding;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -81,8 +82,8 @@ pub enum BrokenBy {
     Attribute { element: &'static str, attribute: &'static str },
     #[error("<{0}> has more than {max} bytes of text", max = yml::TEXT_BYTES_MAX)]
     TooLong(String),
-    #[error("the feed has more than {0} offers")]
-    TooMany(usize),
+    #[error("the feed has more than {0} {1}")]
+    TooMany(usize, &'static str),
 }
 
 impl BrokenBy {

@@ -86,20 +86,23 @@ fn windows_1251_is_read_as_declared() {
     assert!(!is_lossy);
     let offers = read(&*bytes).expect("a feed").offers;
     assert_eq!(offers[0].name, "Молоко «Лавка» 3,2%");
+    // With empty lines before it, and a second declaration in the middle.
+    let odd = format!("\n\n\n{text}").replace("<offers>", "<?xml encoding=\"UTF-16\"?><offers>");
+    let (odd, _, _) = encoding_rs::WINDOWS_1251.encode(&odd);
+    assert!(matches!(read(&*odd), Ok(_) | Err(super::Broken { why: BrokenBy::Xml(_), .. })));
     // Declared as something else, it is refused instead of being misread.
-    let (_, why) = {
-        let wrong: Vec<u8> = bytes.to_vec();
-        let wrong = String::from_utf8_lossy(&wrong).into_owned();
-        assert!(wrong.contains("windows-1251"));
-        let (bytes, _, _) = encoding_rs::WINDOWS_1251.encode(&text);
-        let text = bytes.to_vec();
-        let place = text.windows(12).position(|part| part == b"windows-1251").expect("there");
-        let mut text = text;
-        text.splice(place..place + 12, *b"UTF-8");
-        let broken = read(&text[..]).expect_err("no UTF-8");
-        (broken.line, broken.why)
-    };
-    assert!(matches!(why, BrokenBy::Xml(_)), "{why}");
+    let place = bytes.windows(12).position(|part| part == b"windows-1251").expect("there");
+    let mut wrong = bytes.to_vec();
+    wrong.splice(place..place + 12, *b"UTF-8");
+    assert!(matches!(read(&wrong[..]).expect_err("no UTF-8").why, BrokenBy::Xml(_)));
+    for (encoding, named) in [(&b"koi8-r"[..], "koi8-r"), (&b"klingon"[..], "klingon")] {
+        let mut other = bytes.to_vec();
+        other.splice(place..place + 12, encoding.iter().copied());
+        let why = read(&other[..]).expect_err("another encoding").why;
+        assert!(matches!(&why, BrokenBy::Encoding(name) if name == named), "{why}");
+    }
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert!(matches!(read(&wide[..]).expect_err("UTF-16").why, BrokenBy::Encoding(_)));
 }
 
 #[test]
@@ -168,4 +171,15 @@ fn markup_that_nobody_escaped_is_part_of_its_field() {
     )
     .offers;
     assert_eq!(offers[0].description, "Первое второе третье");
+}
+
+#[test]
+fn categories_may_come_after_the_offers() {
+    let text = format!("{HEAD}{MILK}{TAIL}");
+    let (start, rest) = text.split_once("<categories>").expect("categories");
+    let (categories, rest) = rest.split_once("</categories>").expect("their end");
+    let late =
+        rest.replace("</offers>", &format!("</offers><categories>{categories}</categories>"));
+    let feed = read(format!("{start}{late}").as_bytes()).expect("a feed");
+    assert_eq!((feed.offers.len(), feed.skipped.len()), (1, 0));
 }

@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use std::io::{self, BufRead, Read};
 
 use quick_xml::XmlVersion;
-use quick_xml::encoding::DecodingReader;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 use tillgate_kernel::Money;
 
+use super::encoding::as_utf8;
 use super::text::{entity, one_line, price, without_markup};
 use super::{Broken, BrokenBy, Feed, Lack, Skipped};
 use crate::menu::categories::{Categories, Category};
@@ -23,6 +23,9 @@ pub const TEXT_BYTES_MAX: usize = 256 * 1024;
 
 /// The most offers of a feed. They are in memory while they are compared.
 pub const OFFERS_MAX: usize = 1_000_000;
+
+/// The most categories of a feed. They are one document.
+pub const CATEGORIES_MAX: usize = 5000;
 
 const ARTICLE_CHARACTERS_MAX: usize = 100;
 const NAME_CHARACTERS_MAX: usize = 300;
@@ -59,8 +62,6 @@ impl<R: BufRead> BufRead for Lines<R> {
         self.inner.consume(count);
     }
 }
-
-type Source<R> = Reader<Lines<DecodingReader<R>>>;
 
 /// An offer as it is read, with the texts of its fields.
 #[derive(Default)]
@@ -103,6 +104,8 @@ struct State {
     category: Option<Category>,
     offer: Option<Draft>,
     articles: HashSet<String>,
+    /// Where the offers of the feed begin.
+    lines: Vec<u64>,
     feed: Feed,
 }
 
@@ -111,8 +114,8 @@ struct State {
 /// # Errors
 /// Where and why it cannot be read.
 pub fn read(bytes: impl BufRead) -> Result<Feed, Broken> {
-    let mut source: Source<_> =
-        Reader::from_reader(Lines { inner: DecodingReader::new(bytes), read: 0 });
+    let inner = as_utf8(bytes).map_err(|why| why.at(1))?;
+    let mut source = Reader::from_reader(Lines { inner, read: 0 });
     source.config_mut().expand_empty_elements = true;
     source.config_mut().allow_dangling_amp = true;
     let mut state = State::default();
@@ -128,42 +131,33 @@ pub fn read(bytes: impl BufRead) -> Result<Feed, Broken> {
             return state.finish().map_err(broken);
         }
         let event = event.map_err(broken)?;
-        take(&mut source, &mut state, event, line).map_err(broken)?;
+        state.take(event, line).map_err(broken)?;
     }
-}
-
-fn take<R: BufRead>(
-    source: &mut Source<R>,
-    state: &mut State,
-    event: Event,
-    line: u64,
-) -> Result<(), BrokenBy> {
-    match event {
-        Event::Decl(declaration) => {
-            let encoding = declaration.encoder();
-            let named = declaration.encoding().transpose();
-            match (encoding, named) {
-                (Some(encoding), _) => source.get_mut().inner.set_encoding(encoding),
-                (None, Ok(None)) => {}
-                (None, Ok(Some(name))) => return Err(BrokenBy::Encoding(name.into_owned())),
-                (None, Err(why)) => return Err(quick_xml::Error::from(why).into()),
-            }
-        }
-        Event::Start(element) => state.begin(&element, line)?,
-        Event::End(_) => state.end(line)?,
-        Event::Text(text) => state.add(&text)?,
-        Event::CData(text) => state.add(&text)?,
-        Event::GeneralRef(reference) => match entity(&reference) {
-            Some(shown) => state.add(&shown)?,
-            // Descriptions have entities that no standard knows.
-            None => state.add(&format!("&{};", &*reference))?,
-        },
-        Event::Empty(_) | Event::Comment(_) | Event::PI(_) | Event::DocType(_) | Event::Eof => {}
-    }
-    Ok(())
 }
 
 impl State {
+    fn take(&mut self, event: Event, line: u64) -> Result<(), BrokenBy> {
+        match event {
+            Event::Start(element) => self.begin(&element, line)?,
+            Event::End(_) => self.end(line)?,
+            Event::Text(text) => self.add(&text)?,
+            Event::CData(text) => self.add(&text)?,
+            Event::GeneralRef(reference) => match entity(&reference) {
+                Some(shown) => self.add(&shown)?,
+                // Descriptions have entities that no standard knows.
+                None => self.add(&format!("&{};", &*reference))?,
+            },
+            // The encoding was found out before.
+            Event::Decl(_)
+            | Event::Empty(_)
+            | Event::Comment(_)
+            | Event::PI(_)
+            | Event::DocType(_)
+            | Event::Eof => {}
+        }
+        Ok(())
+    }
+
     fn add(&mut self, text: &str) -> Result<(), BrokenBy> {
         if self.text.len() + text.len() > TEXT_BYTES_MAX {
             return Err(BrokenBy::TooLong(self.path.last().cloned().unwrap_or_default()));
@@ -227,6 +221,9 @@ impl State {
             if let Some(mut category) = self.category.take() {
                 category.name = line_or_number(&text, category.id);
                 if self.known.insert(category.id) {
+                    if self.categories.len() == CATEGORIES_MAX {
+                        return Err(BrokenBy::TooMany(CATEGORIES_MAX, "categories"));
+                    }
                     self.categories.push(category);
                 }
             }
@@ -248,12 +245,13 @@ impl State {
             skip(Lack::OwnId);
             return Ok(());
         }
-        match draft.finish(&self.known)? {
+        match draft.finish()? {
             Ok(_) if self.feed.offers.len() == OFFERS_MAX => {
-                return Err(BrokenBy::TooMany(OFFERS_MAX));
+                return Err(BrokenBy::TooMany(OFFERS_MAX, "offers"));
             }
             Ok(offer) => {
                 self.articles.insert(offer.article.clone());
+                self.lines.push(line);
                 self.feed.offers.push(offer);
             }
             Err(why) => skip(why),
@@ -268,6 +266,17 @@ impl State {
         if !self.has_offers {
             return Err(BrokenBy::NotYml);
         }
+        // Categories may come after the offers.
+        let offers = std::mem::take(&mut self.feed.offers).into_iter().zip(self.lines);
+        for (offer, line) in offers {
+            if self.known.contains(&offer.category) {
+                self.feed.offers.push(offer);
+            } else {
+                let (article, why) = (offer.article, Lack::Category);
+                self.feed.skipped.push(Skipped { line, article, why });
+            }
+        }
+        self.feed.skipped.sort_by_key(|skipped| skipped.line);
         self.feed.categories = Categories::of(self.categories);
         Ok(self.feed)
     }
@@ -315,7 +324,7 @@ impl Draft {
     }
 
     /// The offer, or what it lacks.
-    fn finish(self, known: &HashSet<CategoryId>) -> Result<Result<Offer, Lack>, BrokenBy> {
+    fn finish(self) -> Result<Result<Offer, Lack>, BrokenBy> {
         let fault = |field, found: &Text, why| BrokenBy::Field {
             line: found.line,
             article: self.article.clone(),
@@ -340,9 +349,6 @@ impl Draft {
             return Err(fault("currencyId", &self.currency, why));
         }
         let category = CategoryId::of_feed(self.category.trim());
-        if !known.contains(&category) {
-            return Ok(Err(Lack::Category));
-        }
         // A crossed-out price is only shown.
         let old_price = price(&self.old_price).ok().filter(|old| *old > sum);
         let vat = match self.vat.text.trim() {
