@@ -147,8 +147,18 @@ async fn a_broken_feed_changes_nothing_and_is_named_by_line_and_field() {
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains(&named) && said.contains("Nothing was changed"), "{said}");
     }
+    // One by which most products would go is probably broken.
+    let (head, _) = text.split_once("<offers>").expect("offers");
+    let empty = format!("{head}<offers></offers></shop></yml_catalog>");
+    let (code, said) = import(&process, &folder, empty.as_bytes(), &[]);
+    assert!(code == Some(1) && said.as_str().expect("a message").contains("--force"), "{said}");
+    let (code, dry) = import(&process, &folder, empty.as_bytes(), &["--dry-run"]);
+    assert!(code == Some(0) && dry["counts"]["vanished"].as_u64() > Some(200), "{dry}");
     let (_, same) = import(&process, &folder, text.as_bytes(), &[]);
     assert_eq!((&same["counts"]["changed"], &same["counts"]["new"]), (&json!(0), &json!(0)));
+    let (code, forced) = import(&process, &folder, empty.as_bytes(), &["--force"]);
+    assert_eq!(code, Some(0), "{forced}");
+    found(&process, "/products", 0).await;
     let unnamed = process.command(&["shop", "import"]);
     let said = String::from_utf8_lossy(&unnamed.stderr).into_owned();
     assert!(unnamed.status.code() == Some(2) && said.contains("set feed in [shop]"), "{said}");

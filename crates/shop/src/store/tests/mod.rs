@@ -228,3 +228,37 @@ async fn every_wrong_field_is_refused_with_its_name_and_what_to_do() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_request_about_an_older_version_does_not_replace_the_hold_of_a_newer_one() {
+    let world = World::new().await;
+    world.stock(1, "milk", 9).await;
+    world.stock(1, "tea", 9).await;
+    let caller = crate::service_client::Caller {
+        cookies: vec!["sessionId=anna".parse().expect("a cookie")],
+        ..Default::default()
+    };
+    let newer = world.keeper.wanted(&caller, ORDER, 2).await.expect("an order");
+    let older = super::reserve::Wanted { version: 1, ..newer.clone() };
+    world.keeper.reserve(&newer, &outlet(1)).await.expect("held");
+    let refused = world.keeper.reserve(&older, &outlet(1)).await;
+    let stale = crate::order_problem::OrderProblem::StaleVersion(2);
+    assert_eq!(refused, Err(crate::Refusal::Order(stale)));
+    assert_eq!(world.held(1, "milk").await, 3);
+}
+
+#[tokio::test]
+async fn a_stock_of_which_something_is_held_is_not_left_out() {
+    let world = World::new().await;
+    world.stock(1, "milk", 9).await;
+    world.stock(1, "tea", 9).await;
+    world.reserve("anna", 2, 1).await;
+    let second = Outlets { all: vec![outlet(2)] };
+    let refused = world.keeper.set_outlets(second.clone()).await;
+    let in_use = crate::order_problem::OrderProblem::StockInUse("s1".into());
+    assert_eq!(refused, Err(crate::Refusal::Order(in_use)));
+    let renamed = Outlet { name: "Another".into(), ..outlet(1) };
+    world.keeper.set_outlets(Outlets { all: vec![renamed] }).await.expect("the stock stays");
+    world.keeper.release(OrderId::parse(ORDER).expect("a number")).await.expect("released");
+    world.keeper.set_outlets(second).await.expect("nothing is held any more");
+}
