@@ -122,6 +122,16 @@ async fn a_feed_is_imported_and_then_only_what_differs() {
     assert_eq!(by_article[0]["id"], 1001);
     let product = ask(&process, "/product?productId=1001").await;
     assert_eq!(product["article"], "1001");
+    let said = |arguments: &[&str]| {
+        let output = process.command(&[&["shop", "products"], arguments].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let list = said(&["list", "молоко", "--limit", "7"]);
+    assert!(list.lines().count() == 9 && list.contains("… and more: this shows 7"), "{list}");
+    let shown = said(&["show", "1001"]);
+    let name = product["name"].as_str().expect("a name");
+    assert!(shown.starts_with(&format!("1001 {name}, on sale\n  price ")), "{shown}");
     assert_eq!(process.terminate(), Some(0));
 }
 

@@ -120,12 +120,12 @@ impl OrderProblem {
             ),
             OrderProblem::StockInUse(stock) => (
                 format!(
-                    "На складе {stock} есть отложенный товар. Оставьте его магазину, пока заказы не \
-                     закончены"
+                    "На складе {stock} есть отложенный товар. Обнулите его остатки, чтобы новый не \
+                     откладывали, и повторите, когда заказы закончатся"
                 ),
                 format!(
-                    "Goods of the stock {stock} are held for orders. Keep it for an outlet until \
-                     they have ended"
+                    "Goods of the stock {stock} are held for orders. Set its quantities to zero, so \
+                     that no more are held, and try again when the orders have ended"
                 ),
             ),
             OrderProblem::PricesChanged { lines, .. } => {

@@ -68,7 +68,9 @@ impl Prices {
     ) -> Result<impl Iterator<Item = (ProductId, Price)> + use<>, Refusal> {
         let items: Vec<_> = products.iter().map(|id| json!({"productId": id})).collect();
         let (caller, body) = (Caller::default(), json!({"items": items}));
-        let reply = self.menu.call(Method::POST, "/price", &caller, Some(&body)).await?;
+        let reply = self.menu.call(Method::POST, "/price", &caller, Some(&body)).await;
+        // It changes nothing, whether or not it was answered.
+        let reply = reply.map_err(|_| Refusal::Unavailable)?;
         if reply.status != StatusCode::OK {
             return Err(Refusal::Unavailable);
         }

@@ -113,6 +113,18 @@ impl Stage {
     }
 }
 
+/// The name of [`Refusal::NotKnown`] in a problem's `type`.
+const NOT_KNOWN: &str = "not-known";
+
+/// Whether the body of an answer says [`Refusal::NotKnown`].
+#[must_use]
+pub fn is_not_known(body: &Value) -> bool {
+    body["type"] == format!("{TYPES}{NOT_KNOWN}")
+}
+
+/// What the names of all types begin with.
+const TYPES: &str = "urn:tillgate:problem:";
+
 impl Refusal {
     /// The status, and the name in the problem's `type`.
     #[must_use]
@@ -139,10 +151,10 @@ impl Refusal {
             Refusal::CodeNotValid => (StatusCode::UNPROCESSABLE_ENTITY, "code-not-valid"),
             Refusal::NoPhone => (StatusCode::CONFLICT, "no-phone"),
             Refusal::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts"),
-            Refusal::Busy
-            | Refusal::Unavailable
-            | Refusal::NotKnown
-            | Refusal::DoneWithoutSession => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Refusal::NotKnown => (StatusCode::SERVICE_UNAVAILABLE, NOT_KNOWN),
+            Refusal::Busy | Refusal::Unavailable | Refusal::DoneWithoutSession => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
         }
     }
 
@@ -325,7 +337,7 @@ impl Refusal {
             .into_iter()
             .map(|(pointer, fault)| FieldProblem { pointer, detail: fault.text(language) });
         let problem = Problem {
-            kind: format!("urn:tillgate:problem:{kind}"),
+            kind: format!("{TYPES}{kind}"),
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             detail: text.clone(),
@@ -347,15 +359,24 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// Why a change was refused by the store. Unlike a conflict, a store that
-    /// did not answer may have made it.
+    /// Why a change was refused by the store. A store that did not answer may
+    /// have made it.
     #[must_use]
     pub fn of_commit(why: CommitError) -> Refusal {
-        if let CommitError::Unavailable(why) = why {
-            tracing::error!(error = %why, "it is not known whether a change was made");
-            return Refusal::NotKnown;
+        match why {
+            CommitError::Unavailable(
+                why @ (Unavailable::Stopped(_)
+                | Unavailable::Unreachable(_)
+                | Unavailable::Stalled { .. }),
+            ) => {
+                tracing::error!(error = %why, "it is not known whether a change was made");
+                Refusal::NotKnown
+            }
+            CommitError::Unavailable(_)
+            | CommitError::Conflict
+            | CommitError::LostLease
+            | CommitError::Short { .. } => why.into(),
         }
-        why.into()
     }
 }
 
@@ -407,7 +428,8 @@ mod tests {
     /// Callers rely on the types, and look them up in docs/errors.md.
     #[test]
     fn every_type_is_in_the_list_of_errors_and_no_other() {
-        let mut made = BTreeSet::new();
+        // Services decide by this one, so its name is a constant.
+        let mut made = BTreeSet::from([super::NOT_KNOWN]);
         for source in [include_str!("refusal.rs"), include_str!("order_problem.rs")] {
             let (_, kinds) = source.split_once("const fn kind").expect("the kinds");
             let (kinds, _) = kinds.split_once("/// What is wrong, and").expect("their end");

@@ -222,7 +222,10 @@ impl Remote {
         }
         let reply = reply.map_err(|why| {
             tracing::error!(service = self.name, error = %why, "a service cannot be called");
-            Refusal::Unavailable
+            match why {
+                Failure::Unknown(_) if method != Method::GET => Refusal::NotKnown,
+                Failure::Unknown(_) | Failure::NotSent(_) => Refusal::Unavailable,
+            }
         })?;
         Ok(Reply::new(reply.status, reply.headers, reply.body.into()))
     }

@@ -16,6 +16,7 @@ use super::market::{address_of, encoded};
 use super::page::Frame;
 use super::posted::Received;
 use crate::Refusal;
+use crate::refusal::is_not_known;
 use crate::roubles::Roubles;
 use crate::service_client::{Caller, Reply};
 
@@ -301,20 +302,24 @@ impl Front {
             let reply = match order {
                 None => {
                     let body = json!({"orderItems": [{"product": {"id": product}, "quantity": 1}]});
-                    self.order.call(Method::POST, "/place", caller, Some(&body)).await?
+                    self.order.call(Method::POST, "/place", caller, Some(&body)).await
                 }
                 Some(order) => {
                     let quantity = order.quantity_of(product) + 1;
                     let body = json!({"id": order.id, "version": order.version,
                         "orderItems": [{"product": {"id": product}, "quantity": quantity}]});
-                    self.order.call(Method::PUT, "/adjust", caller, Some(&body)).await?
+                    self.order.call(Method::PUT, "/adjust", caller, Some(&body)).await
                 }
+            };
+            let reply = match reply {
+                Err(Refusal::NotKnown) => return Ok(Outcome::NotKnown),
+                reply => reply?,
             };
             match reply.status {
                 StatusCode::OK => return Ok(Outcome::Done),
                 StatusCode::UNAUTHORIZED => return Ok(Outcome::NoSession),
                 // It may have been added: the client looks before adding again.
-                StatusCode::SERVICE_UNAVAILABLE => return Ok(Outcome::NotKnown),
+                _ if is_not_known(&reply.body) => return Ok(Outcome::NotKnown),
                 // Another tab has changed it: what is added is added to that.
                 StatusCode::CONFLICT if reply.body["version"].is_u64() => {}
                 _ => return Ok(Outcome::Refused(reply)),

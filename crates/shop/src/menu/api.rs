@@ -56,6 +56,8 @@ pub fn routes_for_operator(menu: Arc<Menu>) -> Router {
         .route("/menu/products", get(kept))
         .route("/menu/categories", get(kept_categories))
         .route("/menu/changes", post(keep))
+        .route("/menu/found", get(found))
+        .route("/menu/product", get(product))
         .with_state(menu)
 }
 
@@ -66,8 +68,9 @@ fn wrong(name: &str, fault: Fault) -> Refusal {
 /// The most characters of a question.
 pub const QUERY_CHARACTERS_MAX: usize = 200;
 
-/// The most products of a page.
+/// The most products of a page, for clients and for the operator.
 pub const LIMIT_MAX: u64 = 100;
+const OPERATORS_LIMIT_MAX: u64 = 500;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -96,7 +99,7 @@ fn price(name: &str, text: Option<&str>) -> Result<Option<Money>, Refusal> {
 }
 
 impl Wanted {
-    fn read(self) -> Result<shown::Asked, Refusal> {
+    fn read(self, limit_max: u64) -> Result<shown::Asked, Refusal> {
         let text = self.query.unwrap_or_default();
         if text.chars().count() > QUERY_CHARACTERS_MAX {
             return Err(wrong("query", Fault::TooLong(QUERY_CHARACTERS_MAX)));
@@ -110,7 +113,7 @@ impl Wanted {
         let sort = sort.map(|sort| {
             Sort::parse(&sort).ok_or_else(|| wrong("sort", Fault::NotAChoice(Sort::NAMES)))
         });
-        let limit = number("limit", self.limit.as_deref(), LIMIT_MAX)?;
+        let limit = number("limit", self.limit.as_deref(), limit_max)?;
         let mut question = Question {
             text: text.trim().to_owned(),
             category,
@@ -134,16 +137,24 @@ impl Wanted {
 /// `GET /products`
 async fn products(query: Result<Query<Wanted>, QueryRejection>, asked: Asked) -> Response {
     let menu = Arc::clone(&asked.service);
-    let outcome = products_of(query, &menu).await;
+    let outcome = products_of(query, LIMIT_MAX, &menu).await;
+    asked.shared(outcome)
+}
+
+/// `GET /menu/found`
+async fn found(query: Result<Query<Wanted>, QueryRejection>, asked: Asked) -> Response {
+    let menu = Arc::clone(&asked.service);
+    let outcome = products_of(query, OPERATORS_LIMIT_MAX, &menu).await;
     asked.shared(outcome)
 }
 
 async fn products_of(
     query: Result<Query<Wanted>, QueryRejection>,
+    limit_max: u64,
     menu: &Menu,
 ) -> Result<Products, Refusal> {
     let Query(wanted) = query.map_err(|_| wrong("query", Fault::Unknown))?;
-    menu.products(wanted.read()?).await
+    menu.products(wanted.read(limit_max)?).await
 }
 
 #[derive(Debug, Deserialize)]

@@ -25,30 +25,40 @@ pub struct Categories {
 }
 
 impl Categories {
-    /// Categories whose parents exist and lead to a category without one.
-    /// Others become such.
+    /// Categories whose parents exist and lead to the top. A parent that does
+    /// not exist is dropped, and one that closes a circle.
     #[must_use]
     pub fn of(mut all: Vec<Category>) -> Categories {
-        let parents: BTreeMap<CategoryId, Option<CategoryId>> =
+        let known: BTreeSet<CategoryId> = all.iter().map(|category| category.id).collect();
+        for category in &mut all {
+            category.parent = category.parent.filter(|parent| known.contains(parent));
+        }
+        let mut parents: BTreeMap<CategoryId, Option<CategoryId>> =
             all.iter().map(|category| (category.id, category.parent)).collect();
         // Those that lead to the top.
         let mut led: BTreeSet<CategoryId> = BTreeSet::new();
         for category in &mut all {
             let mut way = BTreeSet::from([category.id]);
             let mut above = category.parent;
-            while let Some(parent) = above {
-                if led.contains(&parent) {
-                    break;
+            loop {
+                match above {
+                    Some(parent) if parent == category.id => {
+                        category.parent = None;
+                        parents.insert(category.id, None);
+                        led.extend(way);
+                        break;
+                    }
+                    // It leads into a circle, which is cut at one of its own.
+                    Some(parent) if !led.contains(&parent) && !way.insert(parent) => break,
+                    Some(parent) if !led.contains(&parent) => {
+                        above = parents.get(&parent).copied().flatten();
+                    }
+                    Some(_) | None => {
+                        led.extend(way);
+                        break;
+                    }
                 }
-                let is_known = parents.contains_key(&parent);
-                if !is_known || !way.insert(parent) {
-                    category.parent = None;
-                    way = BTreeSet::from([category.id]);
-                    break;
-                }
-                above = parents.get(&parent).copied().flatten();
             }
-            led.extend(way);
         }
         Categories { all }
     }
@@ -100,5 +110,17 @@ mod tests {
         assert_eq!(parents[..3], [None, Some(id(1)), None]);
         // The first of the circle is now at the top, with the others below it.
         assert_eq!(parents[3..], [None, Some(id(6)), Some(id(4)), None]);
+        // Whichever comes first: below one without its parent, and below a
+        // circle.
+        for all in [
+            vec![category(1, 2), category(2, 9), category(3, 4), category(4, 4)],
+            vec![category(4, 4), category(3, 4), category(2, 9), category(1, 2)],
+        ] {
+            let parents: BTreeMap<CategoryId, Option<CategoryId>> =
+                Categories::of(all).all.iter().map(|one| (one.id, one.parent)).collect();
+            let expected =
+                [(id(1), Some(id(2))), (id(2), None), (id(3), Some(id(4))), (id(4), None)];
+            assert_eq!(parents, expected.into());
+        }
     }
 }

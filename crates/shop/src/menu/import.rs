@@ -21,7 +21,9 @@ pub struct Counts {
     pub new: usize,
     pub changed: usize,
     pub same: usize,
+    /// Of the products that are on sale.
     pub vanished: usize,
+    pub on_sale: usize,
     pub skipped: usize,
     pub categories: usize,
     pub categories_changed: bool,
@@ -45,6 +47,7 @@ impl Stored {
     pub fn differences(mut self, feed: Feed) -> (Counts, Changes) {
         let mut counts = Counts {
             skipped: feed.skipped.len(),
+            on_sale: self.offers.values().filter(|(_, is_listed)| *is_listed).count(),
             categories: feed.categories.all.len(),
             categories_changed: feed.categories != self.categories,
             ..Counts::default()

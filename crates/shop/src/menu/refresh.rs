@@ -175,7 +175,11 @@ impl Menu {
                 let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
                 catalogue.rebuilt(categories.as_ref())
             };
-            *catalogue.write().unwrap_or_else(PoisonError::into_inner) = rebuilt;
+            let mut used = catalogue.write().unwrap_or_else(PoisonError::into_inner);
+            let old = std::mem::replace(&mut *used, rebuilt);
+            // To free the old one takes long: not while others wait.
+            drop(used);
+            drop(old);
         })
         .await
     }

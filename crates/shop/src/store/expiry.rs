@@ -40,20 +40,32 @@ impl StockKeeper {
     /// # Errors
     /// When the store cannot be used.
     pub async fn expire_step(&self) -> Result<usize, Unavailable> {
-        let lists = vec![Hold::expiring()];
-        let scan = Scan::Lists { lists, newest_first: false, after: None, limit: STEP };
         let now = self.clock.now();
-        let mut ended = 0;
-        for (_, stored) in self.store.scan(&scan).await?.items {
-            if stored.body.listed_at > now {
+        let (mut ended, mut unreadable, mut after) = (0, 0, None);
+        'pages: loop {
+            let lists = vec![Hold::expiring()];
+            let scan = Scan::Lists { lists, newest_first: false, after, limit: STEP };
+            let page = self.store.scan(&scan).await?;
+            for (_, stored) in page.items {
+                if stored.body.listed_at > now || ended == STEP {
+                    break 'pages;
+                }
+                // One that another version has written must not hold up the
+                // others.
+                let Ok(hold) = Versioned::<Hold>::of(&stored) else {
+                    unreadable += 1;
+                    continue;
+                };
+                self.end(hold.order, now).await?;
+                ended += 1;
+            }
+            after = page.next;
+            if after.is_none() {
                 break;
             }
-            // One that another version has written must not hold up the others.
-            match Versioned::<Hold>::of(&stored) {
-                Ok(hold) => self.end(hold.order, now).await?,
-                Err(why) => tracing::error!(error = %why, "a hold cannot be read"),
-            }
-            ended += 1;
+        }
+        if unreadable > 0 {
+            tracing::error!(unreadable, "holds that have run out cannot be read, and stay");
         }
         Ok(ended)
     }

@@ -42,7 +42,7 @@ pub struct Import {
 /// is probably broken.
 const VANISHED_PERCENT_MAX: usize = 20;
 
-/// So few may always be taken off sale.
+/// So few may be taken off sale, unless they are all.
 const VANISHED_ALWAYS: usize = 10;
 
 /// How long an address may take to send a feed, in seconds.
@@ -73,12 +73,12 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
     let stored = stored(&server).await?;
     let skipped = feed.skipped.clone();
     let (counts, changes) = stored.differences(feed);
-    let Counts { vanished, changed, same, .. } = counts;
-    let before = vanished + changed + same;
-    let is_large = vanished > VANISHED_ALWAYS && vanished * 100 > before * VANISHED_PERCENT_MAX;
+    let Counts { vanished, on_sale, .. } = counts;
+    let is_large = vanished > VANISHED_ALWAYS && vanished * 100 > on_sale * VANISHED_PERCENT_MAX;
+    let is_large = is_large || (vanished > 0 && vanished == on_sale);
     if is_large && !dry_run && !force {
         return Err(Failed::because(format!(
-            "{source} would take {vanished} of {before} products off sale, {} of its offers are left \
+            "{source} would take {vanished} of {on_sale} products off sale, {} of its offers are left \
              out. Nothing was changed. Look at it with --dry-run; if it is right, add --force",
             counts.skipped
         )));

@@ -6,12 +6,14 @@ mod goods;
 pub mod import;
 pub mod ledger;
 mod outlets;
+mod products;
 mod staff;
 
 use clap::Subcommand;
 
 use self::import::Import;
 use self::ledger::{Ledger, Wallet};
+use self::products::Products;
 use self::staff::Staff;
 use crate::cli::client::ServerOptions;
 use crate::cli::{Failed, say};
@@ -24,6 +26,9 @@ pub enum Command {
     /// Read the catalogue from a YML feed and write what differs; or the
     /// outlets from a CSV file
     Import(Import),
+    /// What the shop sells
+    #[command(subcommand)]
+    Products(Products),
     /// Clients' wallets
     #[command(subcommand)]
     Wallet(Wallet),
@@ -39,6 +44,7 @@ pub enum Command {
 pub async fn run(command: Command) -> Result<(), Failed> {
     match command {
         Command::Staff(staff) => staff::run(staff).await,
+        Command::Products(products) => products::run(products).await,
         Command::Import(import) => import::run(&import).await,
         Command::Wallet(Wallet::Credit(credit)) => ledger::credit(&credit).await,
         Command::Ledger(Ledger::Verify(server)) => ledger::verify(&server).await,
