@@ -169,7 +169,7 @@ fn field_schema(field: &Field) -> Value {
     // What is not needed may be null: that is the same as absent.
     if !field.is_required {
         schema["type"] = json!([schema["type"], "null"]);
-        if let Some(words) = schema["enum"].as_array_mut() {
+        if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
             words.push(Value::Null);
         }
     }
