@@ -22,7 +22,7 @@ use tillgate_shop::product_id::ProductId;
 use tillgate_shop::seal::MasterKeys;
 use tillgate_shop::service_client::ServiceClient;
 use tillgate_shop::sessions::Sessions;
-use tillgate_shop::stock_levels::{firm, held, on_hand};
+use tillgate_shop::stock_levels::{PIECE, firm, held, on_hand};
 use tillgate_shop::store::hold::HeldLine;
 use tillgate_shop::store::participant::Answer;
 use tillgate_shop::store::reserve::Wanted;
@@ -92,16 +92,16 @@ fn wanted(order: u64, lines: &[(&str, u64)]) -> Wanted {
 /// Adds pieces to what is there, as a count or a marketplace's hook does.
 async fn stock(keeper: &StockKeeper, id: u32, article: &str, pieces: i64) {
     let mut batch = Batch::new();
-    batch.bump(on_hand(&outlet(id), article), CounterChange::Add(pieces * 1000));
+    batch.bump(on_hand(&outlet(id).stock, article), CounterChange::Add(pieces * PIECE));
     keeper.store.commit(batch).await.expect("committed");
 }
 
 /// What is there, held and sold, in pieces.
 async fn levels(keeper: &StockKeeper, id: u32, article: &str) -> (i64, i64, i64) {
-    let outlet = outlet(id);
-    let keys = [on_hand(&outlet, article), held(&outlet, article), firm(&outlet, article)];
+    let stock = outlet(id).stock;
+    let keys = [on_hand(&stock, article), held(&stock, article), firm(&stock, article)];
     let balances = keeper.store.balances(&keys).await.expect("balances");
-    (balances[0] / 1000, balances[1] / 1000, balances[2] / 1000)
+    (balances[0] / PIECE, balances[1] / PIECE, balances[2] / PIECE)
 }
 
 /// The pieces of all holds, by article.

@@ -34,6 +34,9 @@ pub trait Served: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
+/// The service that has the pages.
+const PAGES: &str = "front";
+
 /// A request to a service.
 pub struct Asked<S> {
     pub service: Arc<S>,
@@ -80,6 +83,12 @@ impl<S: Served> Asked<S> {
             Some(CalledBy(service)) => Some(service.to_owned()),
             None => self.asserted().map(|asserted| asserted.service),
         }
+    }
+
+    /// The same, unless it is the pages: they pass on what people ask, and the
+    /// person's session decides.
+    pub fn calling_for_itself(&self) -> Option<String> {
+        self.calling_service().filter(|service| service != PAGES)
     }
 
     /// The person whose request it is, to ask another service about.

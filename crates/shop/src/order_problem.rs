@@ -33,7 +33,7 @@ pub enum OrderProblem {
     StaleVersion(u64),
     /// The order is in a state in which it is not changed, or in another than
     /// the caller thinks: the name of its status.
-    Status(&'static str),
+    Status(String),
     /// The lines that were sent are not those of the version.
     OtherItems(u64),
     /// There is no product with this number.

@@ -126,6 +126,12 @@ pub fn is_not_known(body: &Value) -> bool {
 const TYPES: &str = "urn:tillgate:problem:";
 
 impl Refusal {
+    /// One field or parameter is wrong.
+    #[must_use]
+    pub fn of_field(name: &str, fault: Fault) -> Refusal {
+        Refusal::Fields(vec![(format!("/{name}"), fault)])
+    }
+
     /// The status, and the name in the problem's `type`.
     #[must_use]
     pub const fn kind(&self) -> (StatusCode, &'static str) {

@@ -4,26 +4,29 @@
 use serde::Serialize;
 use tillgate_store::{CounterKey, Store, Unavailable};
 
-use crate::contract::{Body, Member, MemberKind};
+use crate::contract::{Body, MemberKind, member};
 use crate::outlets::{Outlet, Outlets};
 
-/// What is there. The gateway counts it too.
+/// What is there, in the stock with this name. The gateway counts it too.
 #[must_use]
-pub fn on_hand(outlet: &Outlet, article: &str) -> CounterKey {
-    CounterKey::named(&outlet.stock, article)
+pub fn on_hand(stock: &str, article: &str) -> CounterKey {
+    CounterKey::named(stock, article)
 }
 
 /// What of it is promised.
 #[must_use]
-pub fn held(outlet: &Outlet, article: &str) -> CounterKey {
-    CounterKey::internal(&format!("held {}", outlet.stock), article)
+pub fn held(stock: &str, article: &str) -> CounterKey {
+    CounterKey::internal(&format!("held {stock}"), article)
 }
 
 /// What of that is sold, and not handed over yet.
 #[must_use]
-pub fn firm(outlet: &Outlet, article: &str) -> CounterKey {
-    CounterKey::internal(&format!("firm {}", outlet.stock), article)
+pub fn firm(stock: &str, article: &str) -> CounterKey {
+    CounterKey::internal(&format!("firm {stock}"), article)
 }
+
+/// All counters count thousandths of a piece.
+pub const PIECE: i64 = 1000;
 
 /// How many pieces of each article can be promised in each outlet: for each
 /// article, the pieces by outlet. A hint: the commit that promises them judges.
@@ -54,7 +57,9 @@ pub async fn free_with_debts(
     }
     let pairs = || articles.iter().flat_map(|one| outlets.iter().map(move |out| (out, *one)));
     let keys: Vec<CounterKey> = pairs()
-        .flat_map(|(outlet, article)| [on_hand(outlet, article), held(outlet, article)])
+        .flat_map(|(outlet, article)| {
+            [on_hand(&outlet.stock, article), held(&outlet.stock, article)]
+        })
         .collect();
     let balances = store.balances(&keys).await?;
     let (balances, _) = balances.as_chunks::<2>();
@@ -64,9 +69,6 @@ pub async fn free_with_debts(
         .collect();
     Ok(free.chunks(outlets.len()).map(<[i64]>::to_vec).collect())
 }
-
-/// A counter counts thousandths of a piece.
-const PIECE: i64 = 1000;
 
 /// How much of a product an outlet can sell now, as services answer.
 #[derive(Debug, Serialize)]
@@ -109,12 +111,8 @@ pub const PRODUCT_PLACE: Body = Body {
     name: "ProductPlace",
     about: "A product in a shop",
     members: &[
-        Member { name: "store", kind: MemberKind::One("PlaceStore"), about: "The shop" },
-        Member {
-            name: "quantity",
-            kind: MemberKind::Whole,
-            about: "How many pieces can be sold now",
-        },
+        member("store", MemberKind::One("PlaceStore"), "The shop"),
+        member("quantity", MemberKind::Whole, "How many pieces can be sold now"),
     ],
 };
 
@@ -123,8 +121,8 @@ pub const PLACE_STORE: Body = Body {
     name: "PlaceStore",
     about: "A shop",
     members: &[
-        Member { name: "id", kind: MemberKind::Whole, about: "Its number" },
-        Member { name: "name", kind: MemberKind::Text, about: "Its name" },
-        Member { name: "address", kind: MemberKind::Text, about: "Where it is" },
+        member("id", MemberKind::Whole, "Its number"),
+        member("name", MemberKind::Text, "Its name"),
+        member("address", MemberKind::Text, "Where it is"),
     ],
 };

@@ -100,7 +100,7 @@ impl PasswordChange {
 }
 
 fn no_password() -> Refusal {
-    Refusal::Fields(vec![("/password".to_owned(), Fault::Missing)])
+    Refusal::of_field("password", Fault::Missing)
 }
 
 impl Auth {

@@ -105,7 +105,7 @@ impl Auth {
         };
         let tried = run(&self.store, work).await?.0;
         tried.map_err(|why| match why {
-            NotTheCode::Wrong => Refusal::Fields(vec![("/code".to_owned(), Fault::NotTheCode)]),
+            NotTheCode::Wrong => Refusal::of_field("code", Fault::NotTheCode),
             NotTheCode::Over => Refusal::CodeNotValid,
         })
     }

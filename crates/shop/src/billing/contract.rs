@@ -1,6 +1,5 @@
 //! What the service takes and answers.
 
-use http::StatusCode;
 use tillgate_kernel::Money;
 
 use super::charge::{ID_CHARACTERS_MAX, SYSTEM_CHARACTERS_MAX};
@@ -10,7 +9,7 @@ use super::tokens::{CARD_NUMBER_MAX, CARDS_MAX, NAME_CHARACTERS_MAX};
 use super::verb::OPERATIONS;
 use crate::Refusal;
 use crate::contract::{
-    Answer, Body, Contract, Field, For, Member, MemberKind, Operation, Parameter, Place, Shape,
+    Answer, Body, Contract, Field, For, MemberKind, Operation, Parameter, Place, Shape, member,
 };
 use crate::refusal::Stage;
 use crate::username::USERNAME_CHARACTERS_MAX;
@@ -86,10 +85,6 @@ const OWNER: &[Parameter] = &[Parameter {
     is_required: true,
     about: "Whose wallet and cards; a client may ask for the own ones",
 }];
-
-const fn member(name: &'static str, kind: MemberKind, about: &'static str) -> Member {
-    Member { name, kind, about }
-}
 
 const BODIES: &[Body] = &[
     Body {
@@ -173,10 +168,6 @@ const BODIES: &[Body] = &[
     },
 ];
 
-const fn body(name: &'static str, about: &'static str) -> Answer {
-    Answer { status: StatusCode::OK, body: Some(name), about }
-}
-
 fn no_money() -> Refusal {
     let (balance, wanted) = (Money::from_kopecks(500), Money::from_kopecks(1000));
     Refusal::NotEnoughMoney { balance, wanted }
@@ -200,7 +191,7 @@ fn of_accounts() -> Vec<Operation> {
                 "/token/get",
                 "listTokens",
                 "The wallet and the gift cards of a client",
-                body("Tokens", "The means of payment that are kept here"),
+                Answer::with("Tokens", "The means of payment that are kept here"),
             )
         },
         Operation {
@@ -213,7 +204,7 @@ fn of_accounts() -> Vec<Operation> {
                 "/trxn/get",
                 "listEntries",
                 "What has moved an account",
-                body("Statement", "A page of the account"),
+                Answer::with("Statement", "A page of the account"),
             )
         },
     ]
@@ -243,7 +234,7 @@ fn of_services() -> Vec<Operation> {
                 "/token/charge",
                 "charge",
                 "Move money",
-                body("Charged", "It is done"),
+                Answer::with("Charged", "It is done"),
             )
         },
         Operation {
@@ -257,7 +248,7 @@ fn of_services() -> Vec<Operation> {
                 "/token/create",
                 "createCards",
                 "Make the gift cards of an order",
-                body("OrderedCards", "The cards"),
+                Answer::with("OrderedCards", "The cards"),
             )
         },
     ]

@@ -52,7 +52,7 @@ impl Billing {
 
     async fn instruction_of(&self, charge: &Charge) -> Result<Instruction, Refusal> {
         // The fields were found to be there when the request was read.
-        let missing = |name: &str| Refusal::Fields(vec![(format!("/{name}"), Fault::Missing)]);
+        let missing = |name: &str| Refusal::of_field(name, Fault::Missing);
         let amount = || charge.amount.ok_or_else(|| missing("amount"));
         let order = || charge.order.ok_or_else(|| missing("orderId"));
         let system = || charge.system.clone().ok_or_else(|| missing("paymentSystem"));
@@ -81,7 +81,7 @@ impl Billing {
             // The operator's verb is no service's.
             Verb::Credit => {
                 let fault = Fault::NotAChoice(OPERATIONS);
-                return Err(Refusal::Fields(vec![("/operation".to_owned(), fault)]));
+                return Err(Refusal::of_field("operation", fault));
             }
         })
     }

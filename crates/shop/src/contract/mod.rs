@@ -10,4 +10,5 @@ pub mod trial;
 pub use document::document;
 pub use operation::{
     Answer, Body, Contract, Field, For, Member, MemberKind, Operation, Parameter, Place, Shape,
+    member,
 };

@@ -108,6 +108,14 @@ pub struct Answer {
     pub about: &'static str,
 }
 
+impl Answer {
+    /// 200 with the body of this name.
+    #[must_use]
+    pub const fn with(body: &'static str, about: &'static str) -> Answer {
+        Answer { status: StatusCode::OK, body: Some(body), about }
+    }
+}
+
 /// The body of an answer.
 #[derive(Debug)]
 pub struct Body {
@@ -122,6 +130,12 @@ pub struct Member {
     pub name: &'static str,
     pub kind: MemberKind,
     pub about: &'static str,
+}
+
+/// A member with this name.
+#[must_use]
+pub const fn member(name: &'static str, kind: MemberKind, about: &'static str) -> Member {
+    Member { name, kind, about }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

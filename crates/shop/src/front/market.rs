@@ -266,7 +266,7 @@ fn as_price(name: &str, text: &str) -> Result<String, Refusal> {
     let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let digits = digits.replace(',', ".");
     let is_price = digits.is_empty() || digits.parse::<Money>().is_ok();
-    let fault = || Refusal::Fields(vec![(format!("/{name}"), Fault::NotAnAmount)]);
+    let fault = || Refusal::of_field(name, Fault::NotAnAmount);
     if is_price { Ok(digits) } else { Err(fault()) }
 }
 

@@ -61,10 +61,6 @@ pub fn routes_for_operator(menu: Arc<Menu>) -> Router {
         .with_state(menu)
 }
 
-fn wrong(name: &str, fault: Fault) -> Refusal {
-    Refusal::Fields(vec![(format!("/{name}"), fault)])
-}
-
 /// The most characters of a question.
 pub const QUERY_CHARACTERS_MAX: usize = 200;
 
@@ -89,20 +85,24 @@ struct Wanted {
 fn number(name: &str, text: Option<&str>, most: u64) -> Result<Option<u64>, Refusal> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
-    number.map(Some).ok_or_else(|| wrong(name, Fault::NotWhole(1, most)))
+    number.map(Some).ok_or_else(|| Refusal::of_field(name, Fault::NotWhole(1, most)))
 }
 
 fn price(name: &str, text: Option<&str>) -> Result<Option<Money>, Refusal> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let price = text.parse().map_err(|_| wrong(name, Fault::NotAnAmount))?;
-    if price < Money::ZERO { Err(wrong(name, Fault::AmountOutOfRange)) } else { Ok(Some(price)) }
+    let price = text.parse().map_err(|_| Refusal::of_field(name, Fault::NotAnAmount))?;
+    if price < Money::ZERO {
+        Err(Refusal::of_field(name, Fault::AmountOutOfRange))
+    } else {
+        Ok(Some(price))
+    }
 }
 
 impl Wanted {
-    fn read(self, limit_max: u64) -> Result<shown::Asked, Refusal> {
+    fn read(self, limit_max: u64) -> Result<shown::Selection, Refusal> {
         let text = self.query.unwrap_or_default();
         if text.chars().count() > QUERY_CHARACTERS_MAX {
-            return Err(wrong("query", Fault::TooLong(QUERY_CHARACTERS_MAX)));
+            return Err(Refusal::of_field("query", Fault::TooLong(QUERY_CHARACTERS_MAX)));
         }
         let id = |name, text: &Option<String>| number(name, text.as_deref(), ProductId::MAX);
         let category = id("category", &self.category)?.and_then(CategoryId::new);
@@ -111,7 +111,8 @@ impl Wanted {
         let to = price("priceTo", self.price_to.as_deref())?;
         let sort = self.sort.filter(|sort| !sort.is_empty());
         let sort = sort.map(|sort| {
-            Sort::parse(&sort).ok_or_else(|| wrong("sort", Fault::NotAChoice(Sort::NAMES)))
+            Sort::parse(&sort)
+                .ok_or_else(|| Refusal::of_field("sort", Fault::NotAChoice(Sort::NAMES)))
         });
         let limit = number("limit", self.limit.as_deref(), limit_max)?;
         let mut question = Question {
@@ -127,10 +128,10 @@ impl Wanted {
             .map(|cursor| {
                 let position: Option<Position> = cursor.parse().ok();
                 let position = position.filter(|position| question.has(position));
-                position.ok_or_else(|| wrong("cursor", Fault::NotACursor))
+                position.ok_or_else(|| Refusal::of_field("cursor", Fault::NotACursor))
             })
             .transpose()?;
-        Ok(shown::Asked { question, outlet })
+        Ok(shown::Selection { question, outlet })
     }
 }
 
@@ -153,7 +154,7 @@ async fn products_of(
     limit_max: u64,
     menu: &Menu,
 ) -> Result<Products, Refusal> {
-    let Query(wanted) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let Query(wanted) = query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     menu.products(wanted.read(limit_max)?).await
 }
 
@@ -174,9 +175,12 @@ async fn product_of(
     query: Result<Query<Named>, QueryRejection>,
     menu: &Menu,
 ) -> Result<ShownProduct, Refusal> {
-    let Query(Named { product_id }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let Query(Named { product_id }) =
+        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     let id = number("productId", product_id.as_deref(), ProductId::MAX)?;
-    let id = id.and_then(ProductId::new).ok_or_else(|| wrong("productId", Fault::Missing))?;
+    let id = id
+        .and_then(ProductId::new)
+        .ok_or_else(|| Refusal::of_field("productId", Fault::Missing))?;
     menu.product(id).await
 }
 
@@ -197,7 +201,8 @@ async fn categories_of(
     query: Result<Query<Below>, QueryRejection>,
     menu: &Menu,
 ) -> Result<ShownCategories, Refusal> {
-    let Query(Below { category }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let Query(Below { category }) =
+        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     let below = number("category", category.as_deref(), ProductId::MAX)?;
     menu.categories(below.and_then(CategoryId::new)).await
 }
@@ -230,8 +235,9 @@ async fn kept_after(
     query: Result<Query<After>, QueryRejection>,
     menu: &Menu,
 ) -> Result<Kept, Refusal> {
-    let Query(After { after }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
-    let after = after.map(|text| text.parse().map_err(|_| wrong("after", Fault::NotACursor)));
+    let Query(After { after }) = query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
+    let after =
+        after.map(|text| text.parse().map_err(|_| Refusal::of_field("after", Fault::NotACursor)));
     menu.kept(after.transpose()?).await
 }
 

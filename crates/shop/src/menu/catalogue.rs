@@ -68,9 +68,9 @@ fn folded_name(name: &str) -> Arc<str> {
     words.join(" ").into()
 }
 
-/// A category with what is on sale in it.
+/// A category with those directly below it.
 #[derive(Debug, Clone)]
-struct Shelf {
+struct Node {
     category: Category,
     children: Vec<CategoryId>,
 }
@@ -84,12 +84,12 @@ pub struct Catalogue {
     all: Sorted,
     /// The same within each category and all below it.
     of_category: HashMap<CategoryId, Sorted>,
-    categories: HashMap<CategoryId, Shelf>,
+    categories: HashMap<CategoryId, Node>,
     tops: Vec<CategoryId>,
 }
 
-fn path_in(categories: &HashMap<CategoryId, Shelf>, id: CategoryId) -> Vec<&Category> {
-    let category = |id: CategoryId| categories.get(&id).map(|shelf| &shelf.category);
+fn path_in(categories: &HashMap<CategoryId, Node>, id: CategoryId) -> Vec<&Category> {
+    let category = |id: CategoryId| categories.get(&id).map(|node| &node.category);
     let above = |below: &&Category| below.parent.and_then(category);
     let mut path: Vec<&Category> =
         std::iter::successors(category(id), above).take(DEPTH_MAX).collect();
@@ -123,13 +123,13 @@ impl Catalogue {
 
     #[must_use]
     pub fn category(&self, id: CategoryId) -> Option<&Category> {
-        self.categories.get(&id).map(|shelf| &shelf.category)
+        self.categories.get(&id).map(|node| &node.category)
     }
 
     /// The categories below this one, or at the top.
     pub fn below(&self, id: Option<CategoryId>) -> impl Iterator<Item = &Category> {
         let children = match id {
-            Some(id) => self.categories.get(&id).map_or(&[][..], |shelf| &shelf.children),
+            Some(id) => self.categories.get(&id).map_or(&[][..], |node| &node.children),
             None => &self.tops,
         };
         children.iter().filter_map(|child| self.category(*child))
@@ -174,8 +174,8 @@ impl Catalogue {
 
     fn set_categories(&mut self, categories: &Categories) {
         for category in &categories.all {
-            let shelf = Shelf { category: category.clone(), children: Vec::new() };
-            self.categories.insert(category.id, shelf);
+            let node = Node { category: category.clone(), children: Vec::new() };
+            self.categories.insert(category.id, node);
         }
         for category in &categories.all {
             match category.parent.and_then(|parent| self.categories.get_mut(&parent)) {

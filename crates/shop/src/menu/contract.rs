@@ -1,10 +1,8 @@
 //! What the service takes and answers.
 
-use http::StatusCode;
-
 use crate::Refusal;
 use crate::contract::{
-    Answer, Body, Contract, Field, Member, MemberKind, Operation, Parameter, Place, Shape,
+    Answer, Body, Contract, Field, Member, MemberKind, Operation, Parameter, Place, Shape, member,
 };
 use crate::prices::PRICED_MAX;
 use crate::product_id::ProductId;
@@ -55,10 +53,6 @@ const PRICED: &[Field] =
 
 const PRICES: &[Field] =
     &[Field::required("items", Shape::Objects(PRICED, PRICED_MAX), "The products")];
-
-const fn member(name: &'static str, kind: MemberKind, about: &'static str) -> Member {
-    Member { name, kind, about }
-}
 
 const ID: Member = member("id", MemberKind::Whole, "Its number");
 const NAME: Member = member("name", MemberKind::Text, "Its name");
@@ -163,10 +157,6 @@ const BODIES: &[Body] = &[
     },
 ];
 
-const fn body(name: &'static str, about: &'static str) -> Answer {
-    Answer { status: StatusCode::OK, body: Some(name), about }
-}
-
 fn operations() -> Vec<Operation> {
     let wrong = || Refusal::Fields(Vec::new());
     vec![
@@ -178,7 +168,7 @@ fn operations() -> Vec<Operation> {
                 "/products",
                 "listProducts",
                 "Find products",
-                body("Products", "A page of products"),
+                Answer::with("Products", "A page of products"),
             )
         },
         Operation {
@@ -189,7 +179,7 @@ fn operations() -> Vec<Operation> {
                 "/product",
                 "getProduct",
                 "One product",
-                body("Product", "The product"),
+                Answer::with("Product", "The product"),
             )
         },
         Operation {
@@ -200,7 +190,7 @@ fn operations() -> Vec<Operation> {
                 "/categories",
                 "listCategories",
                 "The categories below one",
-                body("Categories", "The categories"),
+                Answer::with("Categories", "The categories"),
             )
         },
         Operation {
@@ -211,7 +201,7 @@ fn operations() -> Vec<Operation> {
                 "/price",
                 "getPrices",
                 "What products cost now",
-                body("Prices", "The prices"),
+                Answer::with("Prices", "The prices"),
             )
         },
     ]

@@ -82,7 +82,7 @@ impl Menu {
     pub async fn keep(&self, changed: Changes) -> Result<(), Refusal> {
         let Changes { offers, vanished, categories } = changed;
         if let Some(categories) = categories {
-            self.keep_categories(&categories).await?;
+            self.keep_categories(&categories).await.map_err(Refusal::of_commit)?;
         }
         let new = offers.into_iter().map(Written::Offer);
         let all = new.chain(vanished.into_iter().map(Written::Vanished));
@@ -95,8 +95,8 @@ impl Menu {
         // Also after a failure: some of it may be stored.
         let mut announced = Batch::new();
         announced.bump(changes(), CounterChange::Add(1));
-        self.store.commit(announced).await?;
-        Ok(outcome?)
+        let announced = self.store.commit(announced).await;
+        outcome.and(announced).map_err(Refusal::of_commit)
     }
 
     async fn keep_categories(&self, categories: &Categories) -> Result<(), CommitError> {
@@ -133,7 +133,7 @@ impl Menu {
                 return Ok(Run::Unchanged(()));
             }
             let now = self.clock.now();
-            let product = Product { offer, is_listed, changed_at: now };
+            let product = Product { offer, is_listed };
             let mut versioned = match stored {
                 Some(stored) => stored.replaced(product),
                 None => Versioned::new(product, now),

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
-use tillgate_kernel::{
-    DocKey, Document, Fingerprint, Kind, ListName, Money, Timestamp, Unreadable,
-};
+use tillgate_kernel::{DocKey, Document, Fingerprint, Kind, ListName, Money, Unreadable};
 
 use super::category_id::CategoryId;
 use super::vat::Vat;
@@ -64,7 +62,6 @@ pub struct Product {
     pub offer: Offer,
     /// Whether the last feed has it.
     pub is_listed: bool,
-    pub changed_at: Timestamp,
 }
 
 impl Product {

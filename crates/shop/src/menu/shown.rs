@@ -70,9 +70,9 @@ pub struct ShownCategories {
     items: Vec<ShownCategory>,
 }
 
-/// What a question to the catalogue wants beside products.
+/// Which products are to be shown.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct Selection {
     pub question: Question,
     /// Only what this outlet has.
     pub outlet: Option<u64>,
@@ -94,9 +94,9 @@ impl Menu {
     ///
     /// # Errors
     /// [`Refusal::NotFound`] when there is no such category or outlet.
-    pub async fn products(&self, asked: Asked) -> Result<Products, Refusal> {
+    pub async fn products(&self, selection: Selection) -> Result<Products, Refusal> {
         self.loaded()?;
-        let Asked { question, outlet } = asked;
+        let Selection { question, outlet } = selection;
         let outlets = self.outlets();
         let (cards, next) = match outlet {
             Some(id) => {
@@ -104,7 +104,7 @@ impl Menu {
                 self.of_outlet(question, outlet).await?
             }
             None => {
-                let fitting = self.find(question).await.ok_or(Refusal::NotFound)?;
+                let fitting = self.find(question).await?;
                 let last = fitting.cards.last().map(|(position, _)| position.clone());
                 let cards = fitting.cards.into_iter().map(|(_, card)| card).collect();
                 (cards, last.filter(|_| fitting.has_more))
@@ -125,7 +125,7 @@ impl Menu {
         let limit = std::mem::replace(&mut question.limit, LOOKED_THROUGH_AT_ONCE);
         let (mut cards, mut looked) = (Vec::new(), 0);
         loop {
-            let fitting = self.find(question.clone()).await.ok_or(Refusal::NotFound)?;
+            let fitting = self.find(question.clone()).await?;
             let articles: Vec<&str> =
                 fitting.cards.iter().map(|(_, card)| &*card.article).collect();
             let one = std::slice::from_ref(&outlet);
@@ -151,22 +151,20 @@ impl Menu {
         }
     }
 
-    /// The products that fit; none at all if there is no such category. That
-    /// may take milliseconds, so not on a thread of the runtime.
-    async fn find(&self, question: Question) -> Option<Fitting> {
+    /// The products that fit. To find them may take milliseconds, so not on a
+    /// thread of the runtime.
+    async fn find(&self, question: Question) -> Result<Fitting, Refusal> {
         let catalogue = Arc::clone(&self.catalogue);
         let finding = tokio::task::spawn_blocking(move || {
             let catalogue = catalogue.read().unwrap_or_else(PoisonError::into_inner);
             let is_there = question.category.is_none_or(|id| catalogue.category(id).is_some());
-            is_there.then(|| catalogue.find(&question))
+            if is_there { Ok(catalogue.find(&question)) } else { Err(Refusal::NotFound) }
         });
-        match finding.await {
+        match finding.await.map_err(tokio::task::JoinError::try_into_panic) {
             Ok(found) => found,
-            Err(why) => match why.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The process is ending.
-                Err(_) => None,
-            },
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The process is ending.
+            Err(Err(_)) => Err(Refusal::Busy),
         }
     }
 

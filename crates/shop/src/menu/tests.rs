@@ -15,7 +15,7 @@ use super::category_id::CategoryId;
 use super::keep::Changes;
 use super::product::{Offer, Product};
 use super::question::{Question, Sort};
-use super::shown::Asked;
+use super::shown::Selection;
 use crate::outlets::{Outlet, Outlets};
 use crate::product_id::ProductId;
 use crate::seal::MasterKeys;
@@ -70,7 +70,7 @@ fn change() -> impl Strategy<Value = Change> {
 
 fn product((number, name, category, price, is_listed): Change) -> Product {
     let offer = offer(&number.to_string(), NAMES[name], category, price);
-    Product { offer, is_listed, changed_at: "2026-11-30T10:00:00Z".parse().expect("a time") }
+    Product { offer, is_listed }
 }
 
 /// All pages of a question.
@@ -167,15 +167,15 @@ impl World {
     }
 }
 
-async fn names(menu: &Menu, asked: Asked) -> Vec<String> {
-    let products = menu.products(asked).await.expect("products");
+async fn names(menu: &Menu, selection: Selection) -> Vec<String> {
+    let products = menu.products(selection).await.expect("products");
     let products = serde_json::to_value(products).expect("JSON");
     let items = products["items"].as_array().expect("a list");
     items.iter().map(|item| item["name"].as_str().expect("a name").to_owned()).collect()
 }
 
-fn looking_for(text: &str) -> Asked {
-    Asked { question: Question { text: text.into(), ..Question::default() }, outlet: None }
+fn looking_for(text: &str) -> Selection {
+    Selection { question: Question { text: text.into(), ..Question::default() }, outlet: None }
 }
 
 #[tokio::test]
@@ -243,14 +243,14 @@ async fn only_what_an_outlet_has_is_shown_for_it() {
     let new = tillgate_store::Versioned::new(outlets.clone(), world.clock.now());
     new.stage_at(Outlets::key(), &mut batch);
     for (article, thousandths) in [("29", 3000), ("7", 1000), ("8", 999), ("30", 2000)] {
-        let counter = stock_levels::on_hand(&outlets.all[1], article);
+        let counter = stock_levels::on_hand(&outlets.all[1].stock, article);
         batch.bump(counter, tillgate_store::CounterChange::Add(thousandths));
     }
-    let counter = stock_levels::held(&outlets.all[1], "30");
+    let counter = stock_levels::held(&outlets.all[1].stock, "30");
     batch.bump(counter, tillgate_store::CounterChange::Add(2000));
     world.store.commit(batch).await.expect("committed");
     menu.refresh().await.expect("refreshed");
-    let asked = |outlet, limit| Asked {
+    let asked = |outlet, limit| Selection {
         question: Question { limit, ..Question::default() },
         outlet: Some(outlet),
     };

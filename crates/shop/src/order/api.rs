@@ -108,10 +108,6 @@ async fn checked(asked: &mut Asked) -> Result<ShopOrder, Refusal> {
     asked.service.check(client, change).await
 }
 
-fn wrong(name: &str, fault: Fault) -> Refusal {
-    Refusal::Fields(vec![(format!("/{name}"), fault)])
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Named {
@@ -129,10 +125,11 @@ async fn found(
     asked: &mut Asked,
 ) -> Result<ShopOrder, Refusal> {
     let client = ClientNumber::of(&client(asked).await?);
-    let Query(Named { order_id }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let Query(Named { order_id }) =
+        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     match order_id.filter(|id| !id.is_empty()) {
         Some(id) if id.chars().count() > REFERENCE_CHARACTERS_MAX => {
-            Err(wrong("orderId", Fault::TooLong(REFERENCE_CHARACTERS_MAX)))
+            Err(Refusal::of_field("orderId", Fault::TooLong(REFERENCE_CHARACTERS_MAX)))
         }
         Some(id) => asked.service.order(client, &id).await,
         None => asked.service.basket(client).await?.order.ok_or(Refusal::NotFound),
@@ -156,8 +153,9 @@ async fn listed(
     asked: &mut Asked,
 ) -> Result<ShownOrders, Refusal> {
     let client = ClientNumber::of(&client(asked).await?);
-    let Query(Part { cursor }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let Query(Part { cursor }) = query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     let cursor = cursor.filter(|cursor| !cursor.is_empty());
-    let after = cursor.map(|text| text.parse().map_err(|_| wrong("cursor", Fault::NotACursor)));
+    let after =
+        cursor.map(|text| text.parse().map_err(|_| Refusal::of_field("cursor", Fault::NotACursor)));
     asked.service.orders_of(client, after.transpose()?).await.map(ShownOrders::from)
 }

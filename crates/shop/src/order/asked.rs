@@ -12,9 +12,6 @@ pub const REFERENCE_CHARACTERS_MAX: usize = 64;
 /// The longest name of a product that a caller may repeat, in characters.
 pub const NAME_CHARACTERS_MAX: usize = 300;
 
-/// The states of an order, as the contract names them.
-pub const STATUSES: &[&str] = &["NEW", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELED"];
-
 /// A new order.
 #[derive(Debug)]
 pub struct Place {
@@ -33,7 +30,7 @@ pub struct Change {
     pub wanted: Vec<Wanted>,
     /// What the caller thinks that it has.
     pub seen: Option<Vec<SeenLine>>,
-    pub status: Option<&'static str>,
+    pub status: Option<Status>,
 }
 
 /// Reads the lines. `least` is the least quantity. What a caller has seen may
@@ -111,7 +108,8 @@ impl Change {
         form.need("id", id.is_some());
         let version = form.optional_whole("version", 0, u64::from(u32::MAX));
         form.need("version", version.is_some());
-        let status = if form.has("status") { form.choice("status", STATUSES) } else { None };
+        let status = if form.has("status") { form.choice("status", Status::NAMES) } else { None };
+        let status = status.and_then(Status::named);
         let lines = if sets || form.has("orderItems") {
             lines(&mut form, u64::from(!sets), !sets)
         } else {
@@ -132,10 +130,4 @@ impl Change {
         });
         form.whole(change).map_err(Refusal::Fields)
     }
-}
-
-/// The status with this name.
-#[must_use]
-pub fn is_status(status: Status, named: &str) -> bool {
-    status.as_str() == named
 }

@@ -7,7 +7,7 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Unavailable, Versioned};
 
 use super::Orders;
-use super::asked::{Change, is_status};
+use super::asked::Change;
 use super::shop_order::{ShopOrder, Status};
 use crate::Refusal;
 use crate::order_problem::OrderProblem;
@@ -136,9 +136,9 @@ fn fits(order: &Versioned<ShopOrder>, change: &Change) -> Result<(), OrderProble
     if change.seen.as_ref().is_some_and(|seen| !order.content.is(seen)) {
         return Err(OrderProblem::OtherItems(order.version));
     }
-    let is_other = change.status.is_some_and(|status| !is_status(order.status, status));
+    let is_other = change.status.is_some_and(|status| status != order.status);
     if is_other || order.status != Status::New {
-        return Err(OrderProblem::Status(order.status.as_str()));
+        return Err(OrderProblem::Status(order.status.as_str().to_owned()));
     }
     Ok(())
 }

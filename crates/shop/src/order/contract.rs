@@ -1,13 +1,13 @@
 //! What the service takes and answers.
 
-use http::StatusCode;
 use tillgate_kernel::Money;
 
-use super::asked::{NAME_CHARACTERS_MAX, REFERENCE_CHARACTERS_MAX, STATUSES};
+use super::asked::{NAME_CHARACTERS_MAX, REFERENCE_CHARACTERS_MAX};
 use super::content::{LINES_MAX, QUANTITY_MAX};
+use super::shop_order::Status;
 use crate::Refusal;
 use crate::contract::{
-    Answer, Body, Contract, Field, For, Member, MemberKind, Operation, Parameter, Place, Shape,
+    Answer, Body, Contract, Field, For, MemberKind, Operation, Parameter, Place, Shape, member,
 };
 use crate::order_problem::{NewPrice, OrderProblem};
 use crate::product_id::ProductId;
@@ -62,7 +62,7 @@ const ID: Field = Field::required(
 const VERSION: Field =
     Field::required("version", Shape::Whole(0, ID_MAX), "The version that the caller has seen");
 const STATUS: Field =
-    Field::optional("status", Shape::Choice(STATUSES), "What the caller thinks that it is");
+    Field::optional("status", Shape::Choice(Status::NAMES), "What the caller thinks that it is");
 
 const PLACE: &[Field] = &[
     Field::optional(
@@ -113,10 +113,6 @@ const LIST: &[Parameter] = &[Parameter {
     about: "`next_cursor` of the previous page",
 }];
 
-const fn member(name: &'static str, kind: MemberKind, about: &'static str) -> Member {
-    Member { name, kind, about }
-}
-
 const BODIES: &[Body] = &[
     Body {
         name: "Order",
@@ -164,10 +160,6 @@ const BODIES: &[Body] = &[
     },
 ];
 
-const fn body(name: &'static str, about: &'static str) -> Answer {
-    Answer { status: StatusCode::OK, body: Some(name), about }
-}
-
 fn dearer() -> OrderProblem {
     let (old, new) = (Money::from_kopecks(8990), Money::from_kopecks(9990));
     let product = ProductId::of_article("4031");
@@ -180,7 +172,7 @@ fn of_versions() -> Vec<Refusal> {
     let problems = [
         OrderProblem::StaleVersion(4),
         OrderProblem::OtherItems(4),
-        OrderProblem::Status("CANCELED"),
+        OrderProblem::Status("CANCELED".into()),
     ];
     let problems = problems.into_iter().map(Refusal::Order);
     problems.chain([Refusal::NotFound, Refusal::NoAuthServer]).collect()
@@ -198,7 +190,7 @@ fn operations() -> Vec<Operation> {
         let operation = Operation::new(method, path, id, summary, body);
         Operation { callers: For::Clients, ..operation }
     };
-    let order = || body("Order", "The order as it is now");
+    let order = || Answer::with("Order", "The order as it is now");
     vec![
         Operation {
             about: "With an `id` it is done once, however often it is sent. Without one the \
@@ -252,7 +244,7 @@ fn operations() -> Vec<Operation> {
                 "/list",
                 "listOrders",
                 "The client's orders",
-                body("Orders", "A page of orders"),
+                Answer::with("Orders", "A page of orders"),
             )
         },
     ]

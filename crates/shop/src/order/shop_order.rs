@@ -22,6 +22,24 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [Status; 5] =
+        [Status::New, Status::InProgress, Status::Completed, Status::Failed, Status::Canceled];
+
+    /// As the contract names them.
+    pub const NAMES: &[&str] = &[
+        Status::New.as_str(),
+        Status::InProgress.as_str(),
+        Status::Completed.as_str(),
+        Status::Failed.as_str(),
+        Status::Canceled.as_str(),
+    ];
+
+    /// The status that the contract names so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Status> {
+        Status::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+
     /// As the contract names it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +58,7 @@ impl Status {
 pub struct ShopOrder {
     pub id: OrderId,
     pub client: ClientNumber,
+    /// Messages about the order name the client by it.
     pub username: Username,
     pub name: Name,
     /// Of what it was begun with: a repeated request has the same.

@@ -56,22 +56,13 @@ pub fn routes_for_operator(keeper: Arc<StockKeeper>) -> Router {
         .with_state(keeper)
 }
 
-/// The pages pass on what people ask: the person's session decides.
-const PAGES: &str = "front";
-
 /// Lets clients and services pass.
 async fn known(asked: &mut Asked) -> Result<(), Refusal> {
-    match asked.calling_service() {
-        Some(service) if service != PAGES => Ok(()),
-        Some(_) | None => {
-            let person = asked.person();
-            asked.service.sessions.client(&person).await.map(drop)
-        }
+    if asked.calling_for_itself().is_some() {
+        return Ok(());
     }
-}
-
-fn wrong(name: &str, fault: Fault) -> Refusal {
-    Refusal::Fields(vec![(format!("/{name}"), fault)])
+    let person = asked.person();
+    asked.service.sessions.client(&person).await.map(drop)
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,11 +82,13 @@ async fn places_of(
     asked: &mut Asked,
 ) -> Result<Places, Refusal> {
     known(asked).await?;
-    let Query(Named { product_id }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let Query(Named { product_id }) =
+        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     let text = product_id.filter(|text| !text.is_empty());
-    let text = text.ok_or_else(|| wrong("productId", Fault::Missing))?;
+    let text = text.ok_or_else(|| Refusal::of_field("productId", Fault::Missing))?;
     let product = text.parse().ok().and_then(ProductId::new);
-    let product = product.ok_or_else(|| wrong("productId", Fault::NotWhole(1, ProductId::MAX)))?;
+    let product = product
+        .ok_or_else(|| Refusal::of_field("productId", Fault::NotWhole(1, ProductId::MAX)))?;
     asked.service.places_of(product).await
 }
 
@@ -168,9 +161,10 @@ async fn released(
     let person = asked.person();
     asked.service.sessions.client(&person).await?;
     asked.same_site()?;
-    let Query(OfOrder { order_id }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let Query(OfOrder { order_id }) =
+        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     let id = order_id.filter(|id| !id.is_empty());
-    let id = id.ok_or_else(|| wrong("orderId", Fault::Missing))?;
+    let id = id.ok_or_else(|| Refusal::of_field("orderId", Fault::Missing))?;
     let order = asked.service.order_of(&person, &id).await?;
     asked.service.release(order).await
 }
@@ -209,9 +203,11 @@ async fn holds_after(
     query: Result<Query<After>, QueryRejection>,
     keeper: &StockKeeper,
 ) -> Result<Holds, Refusal> {
-    let Query(After { after }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let Query(After { after }) = query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     let after = after
-        .map(|text| text.parse::<Cursor>().map_err(|_| wrong("after", Fault::NotACursor)))
+        .map(|text| {
+            text.parse::<Cursor>().map_err(|_| Refusal::of_field("after", Fault::NotACursor))
+        })
         .transpose()?;
     keeper.holds(after).await
 }
@@ -234,6 +230,7 @@ async fn promised_in(
     query: Result<Query<OfStock>, QueryRejection>,
     keeper: &StockKeeper,
 ) -> Result<Promised, Refusal> {
-    let Query(OfStock { stock, after }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+    let Query(OfStock { stock, after }) =
+        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     keeper.promised(&stock, after.as_deref()).await
 }

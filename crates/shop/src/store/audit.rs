@@ -12,7 +12,7 @@ use super::StockKeeper;
 use super::hold::{Hold, State};
 use crate::Refusal;
 use crate::order_problem::OrderProblem;
-use crate::outlets::{Outlet, Outlets, changes};
+use crate::outlets::{Outlets, changes};
 use crate::stock_levels::{firm, held, on_hand};
 
 /// How many holds or articles one page has.
@@ -81,15 +81,13 @@ impl StockKeeper {
     /// # Errors
     /// When the store cannot be used.
     pub async fn promised(&self, stock: &str, after: Option<&str>) -> Result<Promised, Refusal> {
-        let outlet =
-            Outlet { id: 0, name: String::new(), address: String::new(), stock: stock.to_owned() };
-        let counters = self.store.counters(&held(&outlet, "").group, after, PAGE).await?;
+        let counters = self.store.counters(&held(stock, "").group, after, PAGE).await?;
         let is_last = counters.len() < PAGE;
         let articles: Vec<String> = counters.into_iter().map(|(key, _)| key.name).collect();
         let each = articles.iter();
         let keys: Vec<CounterKey> = each
             .flat_map(|article| {
-                [on_hand(&outlet, article), held(&outlet, article), firm(&outlet, article)]
+                [on_hand(stock, article), held(stock, article), firm(stock, article)]
             })
             .collect();
         let balances = self.store.balances(&keys).await?;
@@ -143,6 +141,6 @@ impl StockKeeper {
             batch.bump(changes(), CounterChange::Add(1));
             Ok::<_, Unavailable>(Run::Commit(batch, ()))
         };
-        run(&self.store, work).await.map(drop).map_err(Refusal::from)
+        run(&self.store, work).await.map(drop).map_err(Refusal::of_commit)
     }
 }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::api::ORDER_CHARACTERS_MAX;
 use crate::Refusal;
 use crate::contract::{
-    Answer, Body, Contract, Field, For, Member, MemberKind, Operation, Parameter, Place, Shape,
+    Answer, Body, Contract, Field, For, MemberKind, Operation, Parameter, Place, Shape, member,
 };
 use crate::order_problem::{OrderProblem, ShortLine};
 use crate::product_id::ProductId;
@@ -48,10 +48,6 @@ const RESERVE: &[Field] = &[
     Field::required("storeId", Shape::Whole(1, ID_MAX), "The shop where the goods are"),
 ];
 
-const fn member(name: &'static str, kind: MemberKind, about: &'static str) -> Member {
-    Member { name, kind, about }
-}
-
 const BODIES: &[Body] = &[
     PRODUCT_PLACE,
     PLACE_STORE,
@@ -78,10 +74,6 @@ const BODIES: &[Body] = &[
     },
 ];
 
-const fn body(name: &'static str, about: &'static str) -> Answer {
-    Answer { status: StatusCode::OK, body: Some(name), about }
-}
-
 fn short() -> OrderProblem {
     let product = ProductId::of_article("4031");
     let line = ShortLine { product, name: "Milk".into(), wanted: 3, available: 1 };
@@ -91,7 +83,7 @@ fn short() -> OrderProblem {
 fn operations() -> Vec<Operation> {
     let problems = [
         OrderProblem::StaleVersion(4),
-        OrderProblem::Status("CANCELED"),
+        OrderProblem::Status("CANCELED".into()),
         OrderProblem::Empty,
         OrderProblem::NotOnSale("Milk".into()),
         OrderProblem::HoldExpired,
@@ -109,7 +101,7 @@ fn operations() -> Vec<Operation> {
                 "/get",
                 "getPlaces",
                 "Where a product is",
-                body("ProductPlaces", "How much of it each shop can sell now"),
+                Answer::with("ProductPlaces", "How much of it each shop can sell now"),
             )
         },
         Operation {
@@ -124,7 +116,7 @@ fn operations() -> Vec<Operation> {
                 "/reserve",
                 "reserve",
                 "Hold the goods of an order",
-                body("Reserved", "They are held"),
+                Answer::with("Reserved", "They are held"),
             )
         },
         Operation {
@@ -132,7 +124,7 @@ fn operations() -> Vec<Operation> {
             callers: For::Clients,
             refusals: [
                 Refusal::Fields(Vec::new()),
-                Refusal::Order(OrderProblem::Status("IN_PROGRESS")),
+                Refusal::Order(OrderProblem::Status("IN_PROGRESS".into())),
             ]
             .into_iter()
             .chain(others)

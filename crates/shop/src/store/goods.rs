@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use tillgate_store::{Batch, CounterChange, Floor};
 
 use super::hold::{HeldLine, Hold, State};
-use crate::outlets::Outlet;
-use crate::stock_levels::{firm, held, on_hand};
-
-/// A counter counts thousandths of a piece.
-const PIECE: i64 = 1000;
+use crate::stock_levels::{PIECE, firm, held, on_hand};
 
 /// The pieces by stock and article, with a sign.
 type Pieces = BTreeMap<(String, String), i64>;
@@ -39,17 +35,12 @@ fn confirmed(hold: &Hold) -> Hold {
     Hold { lines, ..hold.clone() }
 }
 
-fn outlet(stock: &str) -> Outlet {
-    Outlet { id: 0, name: String::new(), address: String::new(), stock: stock.to_owned() }
-}
-
 /// Stages what it takes to have `to` instead of `from`. What is taken in
 /// addition must be there; giving back is never refused.
 pub fn stage(batch: &mut Batch, from: Option<&Hold>, to: &Hold) {
     let taken = difference(from, to);
     for ((stock, article), pieces) in &taken {
-        let outlet = outlet(stock);
-        let (on_hand, held) = (on_hand(&outlet, article), held(&outlet, article));
+        let (on_hand, held) = (on_hand(stock, article), held(stock, article));
         batch.bump(held.clone(), CounterChange::Add(pieces.saturating_mul(PIECE)));
         if *pieces > 0 {
             batch.floor(Floor { plus: vec![on_hand], minus: vec![held], least: 0 });
@@ -57,8 +48,7 @@ pub fn stage(batch: &mut Batch, from: Option<&Hold>, to: &Hold) {
     }
     let sold = difference(from.map(confirmed).as_ref(), &confirmed(to));
     for ((stock, article), pieces) in &sold {
-        let outlet = outlet(stock);
-        let (on_hand, firm) = (on_hand(&outlet, article), firm(&outlet, article));
+        let (on_hand, firm) = (on_hand(stock, article), firm(stock, article));
         batch.bump(firm.clone(), CounterChange::Add(pieces.saturating_mul(PIECE)));
         // A marketplace may have taken it from under the hold.
         if *pieces > 0 {

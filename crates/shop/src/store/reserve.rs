@@ -22,6 +22,9 @@ use crate::stock_levels;
 /// How often it is tried to hold goods that are given back in that moment.
 const SHORT_ATTEMPTS: u32 = 5;
 
+/// The status of an order that can be changed, in the contract of orders.
+const NEW: &str = "NEW";
+
 /// The lines of an order at a version.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -33,16 +36,11 @@ pub struct Wanted {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Order {
-    id: OrderIdText,
+    id: String,
     status: String,
     version: u64,
     order_items: Vec<Item>,
 }
-
-/// A number of an order in JSON: twelve digits.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct OrderIdText(String);
 
 #[derive(Deserialize)]
 struct Item {
@@ -63,7 +61,7 @@ impl StockKeeper {
     /// When there is none, or it is another client's.
     pub async fn order_of(&self, client: &Caller, id: &str) -> Result<OrderId, Refusal> {
         let order = self.ask_for(client, id).await?;
-        OrderId::parse(&order.id.0).ok_or(Refusal::Unavailable)
+        OrderId::parse(&order.id).ok_or(Refusal::Unavailable)
     }
 
     async fn ask_for(&self, client: &Caller, id: &str) -> Result<Order, Refusal> {
@@ -88,13 +86,12 @@ impl StockKeeper {
     /// When it is another client's, has another version, or is not new.
     pub async fn wanted(&self, client: &Caller, id: &str, version: u64) -> Result<Wanted, Refusal> {
         let order = self.ask_for(client, id).await?;
-        let id = OrderId::parse(&order.id.0).ok_or(Refusal::Unavailable)?;
+        let id = OrderId::parse(&order.id).ok_or(Refusal::Unavailable)?;
         if order.version != version {
             return Err(Refusal::Order(OrderProblem::StaleVersion(order.version)));
         }
-        if order.status != "NEW" {
-            let status = status_named(&order.status);
-            return Err(Refusal::Order(OrderProblem::Status(status)));
+        if order.status != NEW {
+            return Err(Refusal::Order(OrderProblem::Status(order.status)));
         }
         if order.order_items.is_empty() {
             return Err(Refusal::Order(OrderProblem::Empty));
@@ -128,10 +125,10 @@ impl StockKeeper {
             let refused = |problem| Ok(Run::Unchanged(Err(Refusal::Order(problem))));
             let taken_at = match stored.as_deref() {
                 Some(Hold { state: State::Confirmed, .. }) => {
-                    return refused(OrderProblem::Status("IN_PROGRESS"));
+                    return refused(OrderProblem::Status("IN_PROGRESS".into()));
                 }
                 Some(Hold { state: State::Reversed, .. }) => {
-                    return refused(OrderProblem::Status("FAILED"));
+                    return refused(OrderProblem::Status("FAILED".into()));
                 }
                 // The order was read before: a later request may have come
                 // first.
@@ -210,10 +207,7 @@ impl StockKeeper {
             let free = free.get(line).and_then(|free| free.get(place)).copied().unwrap_or(0);
             let (outlet, line) = (all.get(place), wanted.lines.get(line));
             let own = outlet.zip(line).and_then(|(one, line)| own(&one.stock, &line.article));
-            u64::try_from(free).unwrap_or(0).max(
-                free.checked_add_unsigned(own.unwrap_or(0))
-                    .map_or(0, |sum| u64::try_from(sum).unwrap_or(0)),
-            )
+            u64::try_from(free.saturating_add_unsigned(own.unwrap_or(0))).unwrap_or(0)
         };
         let here = all.len() - 1;
         let short = wanted.lines.iter().enumerate().filter_map(|(number, line)| {
@@ -251,7 +245,7 @@ impl StockKeeper {
                 State::Preliminary { .. } => {}
                 State::Released | State::Reversed => return Ok(Run::Unchanged(Ok(()))),
                 State::Confirmed => {
-                    let problem = OrderProblem::Status("IN_PROGRESS");
+                    let problem = OrderProblem::Status("IN_PROGRESS".into());
                     return Ok(Run::Unchanged(Err(Refusal::Order(problem))));
                 }
             }
@@ -262,10 +256,4 @@ impl StockKeeper {
         let (outcome, _) = run(&self.store, work).await.map_err(Refusal::of_commit)?;
         outcome
     }
-}
-
-/// The status with this name in the contract of orders.
-fn status_named(name: &str) -> &'static str {
-    const ALL: [&str; 4] = ["IN_PROGRESS", "COMPLETED", "FAILED", "CANCELED"];
-    ALL.into_iter().find(|known| *known == name).unwrap_or("CANCELED")
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tillgate_shop::outlets::Outlets;
+use tillgate_shop::stock_levels::PIECE;
 use tillgate_shop::store::audit::{Holds, Level, Promised};
 
 use super::finding::Finding;
@@ -12,9 +13,6 @@ use crate::cli::client::Server;
 
 /// How often what differs is looked at again: holds move meanwhile.
 const LOOKS_MAX: u32 = 10;
-
-/// A counter counts thousandths of a piece.
-const PIECE: i64 = 1000;
 
 /// By stock and article: what is held, and what of it is sold.
 type Sums = BTreeMap<(String, String), (i64, i64)>;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tillgate_kernel::text::is_obeyed;
 use tillgate_shop::outlets::{OUTLETS_MAX, Outlet, Outlets};
 
 /// The columns of the file.
@@ -32,6 +33,9 @@ pub fn read(bytes: &[u8]) -> Result<Outlets, String> {
                 0 => Err(format!("line {line}: {name} is empty")),
                 count if count > CHARACTERS_MAX => {
                     Err(format!("line {line}: {name} has more than {CHARACTERS_MAX} characters"))
+                }
+                _ if text.contains(is_obeyed) => {
+                    Err(format!("line {line}: {name} has control characters"))
                 }
                 _ => Ok(text.to_owned()),
             }
@@ -78,6 +82,7 @@ mod tests {
             ("id,name,address,stock\n0,a,b,c\n", "line 2: id: \"0\" is no whole number from 1 on"),
             ("id,name,address,stock\n1,a,b,c\n1,a,b,c\n", "line 3: another outlet has the id 1"),
             ("id,name,address,stock\n1,,b,c\n", "line 2: name is empty"),
+            ("id,name,address,stock\n1,a,b,c\u{1}\n", "line 2: stock has control characters"),
         ] {
             assert_eq!(read(text.as_bytes()).map(drop), Err(why.to_owned()), "{text:?}");
         }

@@ -23,7 +23,7 @@ impl Wanted {
     /// The role that is asked for. A misspelt parameter must not pass for a
     /// question without a role.
     fn role(query: Result<Query<Wanted>, QueryRejection>) -> Result<Option<Role>, Refusal> {
-        let misspelt = |_| Refusal::Fields(vec![("/query".to_owned(), Fault::Unknown)]);
+        let misspelt = |_| Refusal::of_field("query", Fault::Unknown);
         let Query(Wanted { role }) = query.map_err(misspelt)?;
         role.map(|name| Role::parse(&name).ok_or(Refusal::NoRole)).transpose()
     }

@@ -22,10 +22,11 @@ pub struct Wanted {
 
 impl Wanted {
     fn read(query: Result<Query<Wanted>, QueryRejection>) -> Result<Username, Refusal> {
-        let fault = |name: &str, fault| Refusal::Fields(vec![(format!("/{name}"), fault)]);
-        let Query(Wanted { username }) = query.map_err(|_| fault("query", Fault::Unknown))?;
-        let username = username.ok_or_else(|| fault("username", Fault::Missing))?;
-        Username::parse(&username).ok_or_else(|| fault("username", Fault::NotAUsername))
+        let Query(Wanted { username }) =
+            query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
+        let fault = |fault| Refusal::of_field("username", fault);
+        let username = username.ok_or_else(|| fault(Fault::Missing))?;
+        Username::parse(&username).ok_or_else(|| fault(Fault::NotAUsername))
     }
 }
 

@@ -27,9 +27,6 @@ impl Served for Billing {
     }
 }
 
-/// The pages pass on what people ask: the person's session decides.
-const PAGES: &str = "front";
-
 /// Who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
@@ -57,14 +54,12 @@ impl Asked {
     /// # Errors
     /// When it is nobody.
     pub async fn who(&mut self) -> Result<Who, Refusal> {
-        match self.calling_service() {
-            Some(service) if service != PAGES => Ok(Who::Service),
-            Some(_) | None => {
-                let person = self.person();
-                let username = self.service.sessions.client(&person).await?;
-                Ok(Who::Client(ClientNumber::of(&username)))
-            }
+        if self.calling_for_itself().is_some() {
+            return Ok(Who::Service);
         }
+        let person = self.person();
+        let username = self.service.sessions.client(&person).await?;
+        Ok(Who::Client(ClientNumber::of(&username)))
     }
 
     /// Lets only other services pass.

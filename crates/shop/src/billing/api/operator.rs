@@ -29,7 +29,7 @@ pub async fn credit(Path(username): Path<String>, mut asked: Asked) -> Response 
 
 async fn credited(username: &str, asked: &mut Asked) -> Result<Credited, Refusal> {
     let key = asked.text(IDEMPOTENCY_KEY).unwrap_or_default().to_owned();
-    let fault = |fault| Refusal::Fields(vec![("/Idempotency-Key".to_owned(), fault)]);
+    let fault = |fault| Refusal::of_field("Idempotency-Key", fault);
     if key.is_empty() {
         return Err(fault(Fault::Missing));
     }
@@ -48,13 +48,10 @@ pub struct After {
 
 impl After {
     fn read(query: Result<Query<After>, QueryRejection>) -> Result<Option<String>, Refusal> {
-        let Query(After { after }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
+        let Query(After { after }) =
+            query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
         Ok(after)
     }
-}
-
-fn wrong(name: &str, fault: Fault) -> Refusal {
-    Refusal::Fields(vec![(format!("/{name}"), fault)])
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,9 +63,12 @@ pub struct Part {
 
 impl Part {
     fn read(query: Result<Query<Part>, QueryRejection>) -> Result<Option<Cursor>, Refusal> {
-        let Query(Part { after, since }) = query.map_err(|_| wrong("query", Fault::Unknown))?;
-        let after = after.map(|text| text.parse().map_err(|_| wrong("after", Fault::NotACursor)));
-        let since = since.map(|text| text.parse().map_err(|_| wrong("since", Fault::NotATime)));
+        let Query(Part { after, since }) =
+            query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
+        let after = after
+            .map(|text| text.parse().map_err(|_| Refusal::of_field("after", Fault::NotACursor)));
+        let since =
+            since.map(|text| text.parse().map_err(|_| Refusal::of_field("since", Fault::NotATime)));
         let since = since.map(|time: Result<Timestamp, Refusal>| time.map(Transfers::cursor_at));
         after.or(since).transpose()
     }

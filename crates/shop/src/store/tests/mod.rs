@@ -23,7 +23,7 @@ use crate::prices::Prices;
 use crate::seal::MasterKeys;
 use crate::service_client::ServiceClient;
 use crate::sessions::Sessions;
-use crate::stock_levels::{held, on_hand};
+use crate::stock_levels::{PIECE, held, on_hand};
 use crate::store::contract::contract;
 
 const ORDER: &str = "482993011752";
@@ -96,13 +96,13 @@ impl World {
 
     async fn stock(&self, id: u32, article: &str, pieces: i64) {
         let mut batch = Batch::new();
-        batch.bump(on_hand(&outlet(id), article), CounterChange::Add(pieces * 1000));
+        batch.bump(on_hand(&outlet(id).stock, article), CounterChange::Add(pieces * PIECE));
         self.keeper.store.commit(batch).await.expect("committed");
     }
 
     async fn held(&self, id: u32, article: &str) -> i64 {
-        let keys = [held(&outlet(id), article)];
-        self.keeper.store.balances(&keys).await.expect("balances")[0] / 1000
+        let keys = [held(&outlet(id).stock, article)];
+        self.keeper.store.balances(&keys).await.expect("balances")[0] / PIECE
     }
 
     async fn send(&self, method: &str, path: &str, who: &str, body: &str) -> (StatusCode, Value) {
