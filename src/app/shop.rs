@@ -10,6 +10,7 @@ use tillgate_shop::auth::{self, Auth};
 use tillgate_shop::billing::{self, Billing};
 use tillgate_shop::bus::Consumer;
 use tillgate_shop::bus::inbox::Inbox;
+use tillgate_shop::client_orders::ClientOrders;
 use tillgate_shop::front::{self, Front};
 use tillgate_shop::menu::{self, Menu};
 use tillgate_shop::notification::letter::Sender;
@@ -138,7 +139,8 @@ impl Ground<'_> {
         let url = self.public_url.clone();
         let keeper = StockKeeper::new(store, clock, hold_for, &self.keys, others, url);
         let keeper = Arc::new(keeper);
-        workers.spawn(Arc::clone(&keeper).expire(workers.drain.clone()));
+        let (expiring, drain) = (Arc::clone(&keeper), workers.drain.clone());
+        workers.spawn(async move { expiring.holds.expire(drain).await });
         keeper
     }
 
@@ -246,7 +248,8 @@ pub(super) fn start(
     if ground.runs(ServiceName::Store) {
         let auth = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Store)?;
         let menu = ground.client(ServiceName::Menu, menu.as_ref(), ServiceName::Store)?;
-        let orders = ground.client(ServiceName::Order, order.as_ref(), ServiceName::Store)?;
+        let order_client = ground.client(ServiceName::Order, order.as_ref(), ServiceName::Store)?;
+        let orders = ClientOrders { order: order_client };
         let others = Others { sessions: Sessions { auth }, prices: Prices { menu }, orders };
         let service = ground.stock_keeper(others, workers);
         let routes = store::api::routes(Arc::clone(&service));

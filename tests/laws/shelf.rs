@@ -15,16 +15,17 @@ use tillgate::store::postgres::{Migration, Postgres};
 use tillgate::store::sled::Sled;
 use tillgate::store::{Batch, CounterChange, Store};
 use tillgate_shop::Refusal;
+use tillgate_shop::client_orders::ClientOrders;
 use tillgate_shop::order_id::OrderId;
 use tillgate_shop::outlets::Outlet;
 use tillgate_shop::prices::Prices;
 use tillgate_shop::product_id::ProductId;
+use tillgate_shop::reservation::participant::Answer;
 use tillgate_shop::seal::MasterKeys;
 use tillgate_shop::service_client::ServiceClient;
 use tillgate_shop::sessions::Sessions;
 use tillgate_shop::stock_levels::{PIECE, firm, held, on_hand};
 use tillgate_shop::store::hold::HeldLine;
-use tillgate_shop::store::participant::Answer;
 use tillgate_shop::store::reserve::Wanted;
 use tillgate_shop::store::{Others, StockKeeper};
 
@@ -38,7 +39,7 @@ fn keeper(store: Store, clock: Clock) -> Arc<StockKeeper> {
     let others = Others {
         sessions: Sessions { auth: nobody() },
         prices: Prices { menu: nobody() },
-        orders: nobody(),
+        orders: ClientOrders { order: nobody() },
     };
     let keys = MasterKeys::new([7; 32], []);
     Arc::new(StockKeeper::new(store, clock, HOLD_FOR, &keys, others, String::new()))
@@ -141,7 +142,7 @@ async fn what_is_promised_is_there(keepers: Vec<Arc<StockKeeper>>) {
                 return 1;
             }
             if number % 11 == 0 && first.is_ok() {
-                keeper.release(wanted(number, lines).order).await.expect("released");
+                keeper.holds.release(wanted(number, lines).order).await.expect("released");
                 return 0;
             }
             match first {
@@ -170,7 +171,7 @@ async fn what_is_promised_is_there(keepers: Vec<Arc<StockKeeper>>) {
     let mut ending = tokio::task::JoinSet::new();
     for keeper in &keepers {
         let keeper = Arc::clone(keeper);
-        ending.spawn(async move { while keeper.expire_step().await.expect("ended") > 0 {} });
+        ending.spawn(async move { while keeper.holds.expire_step().await.expect("ended") > 0 {} });
     }
     ending.join_all().await;
     assert_eq!(levels(first, 1, "milk").await, (100, 0, 0));
@@ -191,8 +192,8 @@ async fn one_end_wins(keepers: Vec<Arc<StockKeeper>>) {
             racing.spawn(async move {
                 match number % 3 {
                     0 => drop(keeper.confirm(&order).await.expect("an answer")),
-                    1 => keeper.reverse(order.order).await.expect("reversed"),
-                    _ => drop(keeper.expire_step().await.expect("ended")),
+                    1 => keeper.holds.reverse(order.order).await.expect("reversed"),
+                    _ => drop(keeper.holds.expire_step().await.expect("ended")),
                 }
             });
         }
@@ -207,12 +208,12 @@ async fn one_end_wins(keepers: Vec<Arc<StockKeeper>>) {
         first.clock.advance(HOLD_FOR);
         let later = tillgate::kernel::time::later(until, HOLD_FOR);
         let (other, id) = (Arc::clone(&keepers[keepers.len() - 1]), order.order);
-        let ended = tokio::spawn(async move { other.expire_step().await.expect("a step") });
-        let lengthened = first.lengthen(id, later).await;
+        let ended = tokio::spawn(async move { other.holds.expire_step().await.expect("a step") });
+        let lengthened = first.holds.lengthen(id, later).await;
         ended.await.expect("no panic");
         let (_, held, _) = levels(first, 1, "milk").await;
         assert_eq!(lengthened.is_ok(), held == 2, "{lengthened:?}");
-        first.release(id).await.expect("released");
+        first.holds.release(id).await.expect("released");
         assert_eq!(levels(first, 1, "milk").await, (5, 0, 0), "round {round}");
     }
 }
@@ -337,7 +338,7 @@ async fn play(keeper: &StockKeeper, acts: &[Act]) -> Result<(), TestCaseError> {
                 }
             }
             Act::Release(order) => {
-                let released = keeper.release(wanted(order, &[]).order).await;
+                let released = keeper.holds.release(wanted(order, &[]).order).await;
                 if let Some((kind, _, pieces)) = model.orders.get_mut(&order) {
                     prop_assert_eq!(released.is_ok(), *kind != Kind::Sold);
                     if *kind == Kind::Held {
@@ -365,13 +366,13 @@ async fn play(keeper: &StockKeeper, acts: &[Act]) -> Result<(), TestCaseError> {
                 prop_assert_eq!(answer, expected, "{:?}", act);
             }
             Act::Reverse(order) => {
-                keeper.reverse(wanted(order, &[]).order).await.expect("never refused");
+                keeper.holds.reverse(wanted(order, &[]).order).await.expect("never refused");
                 let outlet = model.orders.get(&order).map_or(0, |(_, outlet, _)| *outlet);
                 model.orders.insert(order, (Kind::Reversed, outlet, [0, 0]));
             }
             Act::TimePasses => {
                 keeper.clock.advance(HOLD_FOR + Duration::from_secs(1));
-                while keeper.expire_step().await.expect("a step") > 0 {}
+                while keeper.holds.expire_step().await.expect("a step") > 0 {}
                 for (kind, _, pieces) in model.orders.values_mut() {
                     if *kind == Kind::Held {
                         (*kind, *pieces) = (Kind::Back, [0, 0]);

@@ -133,7 +133,7 @@ impl World {
         let others = Others {
             sessions: Sessions { auth: ServiceClient::of(auth.clone(), "store") },
             prices: Prices { menu: ServiceClient::of(menu.clone(), "store") },
-            orders: ServiceClient::of(order.clone(), "store"),
+            orders: ClientOrders { order: ServiceClient::of(order.clone(), "store") },
         };
         let url = "https://shop.example".to_owned();
         let hold_for = Duration::from_secs(900);

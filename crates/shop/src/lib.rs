@@ -18,11 +18,12 @@
 //! - [`asked`] is a request, [`form`] reads its fields and reports all faults;
 //! - [`outlets`] are the shop's places with goods, and [`stock_levels`] the
 //!   counters of what each has;
+//! - [`reservation`] is what a service holds for an order until it is paid;
 //! - [`username`], [`order_id`], [`product_id`] and [`roubles`] are how
 //!   clients, orders, products and sums are written;
 //! - [`service_client`] calls another service, with an [`assertion`] of who
 //!   calls; [`sessions`] asks whose session a request has, [`prices`] what
-//!   products cost;
+//!   products cost, [`client_orders`] what an order has;
 //! - [`stored`] lists what is stored, and [`sweeper`] deletes what is past its
 //!   time;
 //! - [`refusal`] has the errors of all services, with their texts, and
@@ -36,6 +37,7 @@ pub mod assertion;
 pub mod auth;
 pub mod billing;
 pub mod bus;
+pub mod client_orders;
 pub mod contract;
 mod cookie;
 pub mod form;
@@ -51,6 +53,7 @@ pub mod outlets;
 pub mod prices;
 pub mod product_id;
 pub mod refusal;
+pub mod reservation;
 pub mod roubles;
 pub mod seal;
 pub mod service_client;

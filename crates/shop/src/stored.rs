@@ -22,6 +22,7 @@ use crate::notification::recipient::Recipient;
 use crate::notification::take::{MAIL, SMS};
 use crate::order::shop_order::{Baskets, ShopOrder};
 use crate::outlets::Outlets;
+use crate::reservation::Reservation;
 use crate::store::hold::Hold;
 use crate::sweeper::Swept;
 

@@ -17,6 +17,7 @@ use super::places::Places;
 use crate::Refusal;
 use crate::asked::Served;
 use crate::assertion::Assertions;
+use crate::client_orders::ORDER_CHARACTERS_MAX;
 use crate::form::{Fault, Form};
 use crate::outlets::Outlets;
 use crate::product_id::ProductId;
@@ -92,9 +93,6 @@ async fn places_of(
     asked.service.places_of(product).await
 }
 
-/// The longest id of an order, in characters.
-pub const ORDER_CHARACTERS_MAX: usize = 64;
-
 struct Reservation {
     order: String,
     version: u64,
@@ -165,8 +163,8 @@ async fn released(
         query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     let id = order_id.filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| Refusal::of_field("orderId", Fault::Missing))?;
-    let order = asked.service.order_of(&person, &id).await?;
-    asked.service.release(order).await
+    let order = asked.service.orders.id_of(&person, &id).await?;
+    asked.service.holds.release(order).await
 }
 
 /// `GET /store/outlets`

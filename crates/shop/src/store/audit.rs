@@ -9,10 +9,11 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, CounterChange, CounterKey, Cursor, Scan, Unavailable, Versioned};
 
 use super::StockKeeper;
-use super::hold::{Hold, State};
+use super::hold::Hold;
 use crate::Refusal;
 use crate::order_problem::OrderProblem;
 use crate::outlets::{Outlets, changes};
+use crate::reservation::{Reservation, State};
 use crate::stock_levels::{firm, held, on_hand};
 
 /// How many holds or articles one page has.

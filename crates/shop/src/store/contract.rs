@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 
-use super::api::ORDER_CHARACTERS_MAX;
 use crate::Refusal;
+use crate::client_orders::ORDER_CHARACTERS_MAX;
 use crate::contract::{
     Answer, Body, Contract, Field, For, MemberKind, Operation, Parameter, Place, Shape, member,
 };

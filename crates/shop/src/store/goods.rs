@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tillgate_store::{Batch, CounterChange, Floor};
 
-use super::hold::{HeldLine, Hold, State};
+use super::hold::{HeldLine, Hold};
+use crate::reservation::State;
 use crate::stock_levels::{PIECE, firm, held, on_hand};
 
 /// The pieces by stock and article, with a sign.

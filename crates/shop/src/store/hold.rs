@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
-use tillgate_kernel::{DocKey, Document, Kind, ListName, Timestamp, Unreadable};
+use tillgate_kernel::{Document, Kind, ListName, Timestamp, Unreadable};
+use tillgate_store::Batch;
 
+use super::goods;
 use crate::order_id::OrderId;
 use crate::product_id::ProductId;
+use crate::reservation::{Reservation, State};
 
 /// Goods of one product.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -14,21 +17,6 @@ pub struct HeldLine {
     pub article: String,
     pub name: String,
     pub pieces: u64,
-}
-
-/// What has become of a hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Held for a client who is about to pay.
-    Preliminary { until: Timestamp },
-    /// Sold: it is to be picked.
-    Confirmed,
-    /// Given back by the client, or because the time had run out. It can be
-    /// taken again.
-    Released,
-    /// Given back for good. What comes later takes nothing any more.
-    Reversed,
 }
 
 /// What is held for an order.
@@ -48,10 +36,31 @@ pub struct Hold {
     pub taken_at: Timestamp,
 }
 
-impl Hold {
-    /// A mark that the order is reversed: nothing was held for it.
-    #[must_use]
-    pub const fn tombstone(order: OrderId, now: Timestamp) -> Hold {
+impl Reservation for Hold {
+    const PLURAL: &'static str = "holds";
+
+    fn order(&self) -> OrderId {
+        self.order
+    }
+
+    fn state(&self) -> State {
+        self.state
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn taken_at(&self) -> Timestamp {
+        self.taken_at
+    }
+
+    fn in_state(&self, state: State) -> Hold {
+        let lines = if state.is_live() { self.lines.clone() } else { Vec::new() };
+        Hold { state, lines, ..self.clone() }
+    }
+
+    fn tombstone(order: OrderId, now: Timestamp) -> Hold {
         Hold {
             order,
             state: State::Reversed,
@@ -63,36 +72,8 @@ impl Hold {
         }
     }
 
-    #[must_use]
-    pub const fn key_of(order: OrderId) -> DocKey {
-        DocKey { partition: order.partition(), kind: Hold::KIND, id: 0 }
-    }
-
-    /// The list of holds that run out, under the time when they do.
-    #[must_use]
-    pub fn expiring() -> ListName {
-        ListName::of(&["holds expiring"])
-    }
-
-    /// The list of all holds with goods.
-    #[must_use]
-    pub fn live() -> ListName {
-        ListName::of(&["holds live"])
-    }
-
-    /// The list of marks that can be forgotten.
-    #[must_use]
-    pub fn over() -> ListName {
-        ListName::of(&["holds over"])
-    }
-
-    /// Under which time it is listed.
-    #[must_use]
-    pub const fn listed_at(&self, now: Timestamp) -> Timestamp {
-        match self.state {
-            State::Preliminary { until } => until,
-            State::Confirmed | State::Released | State::Reversed => now,
-        }
+    fn stage(batch: &mut Batch, from: Option<&Hold>, to: &Hold) {
+        goods::stage(batch, from, to);
     }
 }
 
@@ -105,11 +86,7 @@ impl Document for Hold {
     }
 
     fn lists(&self) -> Vec<ListName> {
-        match self.state {
-            State::Preliminary { .. } => vec![Hold::expiring(), Hold::live()],
-            State::Confirmed => vec![Hold::live()],
-            State::Released | State::Reversed => vec![Hold::over()],
-        }
+        self.lists_of()
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Hold, Unreadable> {

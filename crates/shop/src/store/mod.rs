@@ -4,8 +4,7 @@
 //!
 //! - [`hold`] is the document of what is held for an order;
 //! - [`goods`] is how a hold changes, pure: which counters, and which floors;
-//! - [`reserve`] takes and releases for a client, [`participant`] confirms and
-//!   reverses for the order's agreement, [`expiry`] ends what has run out;
+//! - [`reserve`] takes them for a client, and for good;
 //! - [`places`] answers where a product is, and [`audit`] what the holds are
 //!   checked by;
 //! - [`contract`] describes the HTTP contract, and [`api`] serves it.
@@ -13,10 +12,8 @@
 pub mod api;
 pub mod audit;
 pub mod contract;
-pub mod expiry;
 pub mod goods;
 pub mod hold;
-pub mod participant;
 pub mod places;
 pub mod reserve;
 #[cfg(test)]
@@ -29,30 +26,26 @@ use std::time::Duration;
 use tillgate_kernel::Clock;
 use tillgate_store::{Store, Unavailable, Versioned};
 
+use self::hold::Hold;
 use crate::assertion::Assertions;
+use crate::client_orders::ClientOrders;
 use crate::outlets::Outlets;
 use crate::prices::Prices;
+use crate::reservation::Reservations;
 use crate::seal::MasterKeys;
-use crate::service_client::ServiceClient;
 use crate::sessions::Sessions;
-
-/// How long a client may keep goods without buying them, however often the hold
-/// is renewed.
-pub const HELD_AT_MOST: Duration = Duration::from_secs(2 * 3600);
 
 /// The service.
 #[derive(Debug)]
 pub struct StockKeeper {
     pub store: Store,
     pub clock: Clock,
-    /// How long goods are held for a client who pays.
-    pub hold_for: Duration,
+    pub holds: Reservations<Hold>,
     /// Reads what services in other processes assert.
     assertions: Assertions,
     sessions: Sessions,
     prices: Prices,
-    /// The orders of clients.
-    orders: ServiceClient,
+    orders: ClientOrders,
     public_url: String,
 }
 
@@ -61,7 +54,7 @@ pub struct StockKeeper {
 pub struct Others {
     pub sessions: Sessions,
     pub prices: Prices,
-    pub orders: ServiceClient,
+    pub orders: ClientOrders,
 }
 
 impl StockKeeper {
@@ -76,7 +69,8 @@ impl StockKeeper {
     ) -> StockKeeper {
         let Others { sessions, prices, orders } = others;
         let assertions = Assertions::new(keys);
-        StockKeeper { store, clock, hold_for, assertions, sessions, prices, orders, public_url }
+        let holds = Reservations::new(store.clone(), clock.clone(), hold_for);
+        StockKeeper { store, clock, holds, assertions, sessions, prices, orders, public_url }
     }
 
     async fn outlets(&self) -> Result<Outlets, Unavailable> {

@@ -3,9 +3,10 @@
 
 use tillgate_kernel::Document;
 
-use super::hold::{HeldLine, Hold, State};
+use super::hold::{HeldLine, Hold};
 use crate::order_id::OrderId;
 use crate::product_id::ProductId;
+use crate::reservation::State;
 
 fn hold(state: State) -> Hold {
     let product = ProductId::of_article("4031");

@@ -16,6 +16,7 @@ use tillgate_store::{Batch, CounterChange, Store};
 use tower_service::Service;
 
 use super::{Others, StockKeeper, api};
+use crate::client_orders::ClientOrders;
 use crate::contract::trial::{fits, wrong_values};
 use crate::order_id::OrderId;
 use crate::outlets::{Outlet, Outlets};
@@ -84,7 +85,7 @@ impl World {
         let others = Others {
             sessions: Sessions { auth: ServiceClient::of(auth(), "store") },
             prices: Prices { menu: ServiceClient::of(menu(), "store") },
-            orders: ServiceClient::of(orders(), "store"),
+            orders: ClientOrders { order: ServiceClient::of(orders(), "store") },
         };
         let keys = MasterKeys::new([7; 32], []);
         let url = "https://shop.example".to_owned();
@@ -184,7 +185,7 @@ async fn nobody_holds_for_another_order_or_version() {
     assert_eq!(world.held(1, "milk").await, 3);
     // What is reversed is never held again.
     let order = OrderId::parse(ORDER).expect("a number");
-    world.keeper.reverse(order).await.expect("reversed");
+    world.keeper.holds.reverse(order).await.expect("reversed");
     let (status, said) = world.reserve("anna", 2, 1).await;
     assert_eq!((status.as_u16(), kind(&said)), (409, "wrong-state"));
     assert_eq!(world.held(1, "milk").await, 0);
@@ -205,7 +206,7 @@ async fn a_hold_that_is_renewed_ends_all_the_same() {
         world.keeper.clock.advance(Duration::from_secs(840));
     };
     assert_eq!((kind(&said), times), ("hold-expired", 9), "{said}");
-    world.keeper.expire_step().await.expect("a step");
+    world.keeper.holds.expire_step().await.expect("a step");
     assert_eq!(world.held(1, "milk").await, 0);
     assert_eq!(world.reserve("anna", 2, 1).await.0, StatusCode::OK);
 }
@@ -259,6 +260,6 @@ async fn a_stock_of_which_something_is_held_is_not_left_out() {
     assert_eq!(refused, Err(crate::Refusal::Order(in_use)));
     let renamed = Outlet { name: "Another".into(), ..outlet(1) };
     world.keeper.set_outlets(Outlets { all: vec![renamed] }).await.expect("the stock stays");
-    world.keeper.release(OrderId::parse(ORDER).expect("a number")).await.expect("released");
+    world.keeper.holds.release(OrderId::parse(ORDER).expect("a number")).await.expect("released");
     world.keeper.set_outlets(second).await.expect("nothing is held any more");
 }

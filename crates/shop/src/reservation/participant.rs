@@ -1,19 +1,17 @@
-//! The participant in the agreement on an order: CONFIRM takes goods for good,
-//! REVERSE gives them back and cannot fail.
+//! The participant in the agreement on an order: CONFIRM takes for good,
+//! REVERSE gives back and cannot fail.
 
 use tillgate_store::unit::{Run, run};
 use tillgate_store::{CommitError, Unavailable};
 
-use super::StockKeeper;
-use super::hold::{Hold, State};
-use super::reserve::Wanted;
+use super::{Reservation, Reservations, State};
 use crate::order_id::OrderId;
 
 /// What a participant answers to CONFIRM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Success,
-    /// Nothing is held for the order, and it is not known where to take it.
+    /// Nothing is held for the order, and it is not known what to take.
     NothingHeld,
     /// There is too little. What was held before is held still.
     Short,
@@ -21,28 +19,28 @@ pub enum Answer {
     Reversed,
 }
 
-impl StockKeeper {
-    /// Takes what an order wants for good: what is held is kept, what is
-    /// missing is taken in the same outlet, what is too much is given back.
+impl<R: Reservation> Reservations<R> {
+    /// Takes for good what `confirmed` makes of the reservation: what is held
+    /// is kept, what is missing is taken, what is too much is given back.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn confirm(&self, wanted: &Wanted) -> Result<Answer, Unavailable> {
+    pub async fn confirm(
+        &self,
+        order: OrderId,
+        confirmed: impl Fn(&R) -> R + Sync,
+    ) -> Result<Answer, Unavailable> {
+        let confirmed = &confirmed;
         let work = |_| async move {
-            let stored = self.store.read::<Hold>(Hold::key_of(wanted.order)).await?;
+            let stored = self.store.read::<R>(R::key_of(order)).await?;
             let Some(stored) = stored else { return Ok(Run::Unchanged(Answer::NothingHeld)) };
-            match stored.state {
+            match stored.state() {
                 State::Preliminary { .. } | State::Released => {}
                 State::Confirmed => return Ok(Run::Unchanged(Answer::Success)),
                 State::Reversed => return Ok(Run::Unchanged(Answer::Reversed)),
             }
-            let hold = Hold {
-                state: State::Confirmed,
-                version: wanted.version,
-                lines: wanted.lines.clone(),
-                ..(*stored).clone()
-            };
-            let batch = self.written(Some(stored), hold, self.clock.now());
+            let next = confirmed(&stored);
+            let batch = Self::written(Some(stored), next, self.clock.now());
             Ok(Run::Commit(batch, Answer::Success))
         };
         match run(&self.store, work).await {
@@ -60,14 +58,16 @@ impl StockKeeper {
     /// When the store cannot be used.
     pub async fn reverse(&self, order: OrderId) -> Result<(), Unavailable> {
         let work = |_| async move {
-            let stored = self.store.read::<Hold>(Hold::key_of(order)).await?;
+            let stored = self.store.read::<R>(R::key_of(order)).await?;
             let now = self.clock.now();
-            let hold = match stored.as_deref() {
-                Some(Hold { state: State::Reversed, .. }) => return Ok(Run::Unchanged(())),
-                Some(hold) => Hold { state: State::Reversed, lines: Vec::new(), ..hold.clone() },
-                None => Hold::tombstone(order, now),
+            let next = match stored.as_deref() {
+                Some(known) if known.state() == State::Reversed => {
+                    return Ok(Run::Unchanged(()));
+                }
+                Some(known) => known.in_state(State::Reversed),
+                None => R::tombstone(order, now),
             };
-            Ok(Run::Commit(self.written(stored, hold, now), ()))
+            Ok(Run::Commit(Self::written(stored, next, now), ()))
         };
         match run(&self.store, work).await {
             Ok(_) => Ok(()),

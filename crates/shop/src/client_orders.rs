@@ -1,0 +1,117 @@
+//! The orders of clients, for services other than `order`.
+
+use http::{Method, StatusCode};
+use serde::Deserialize;
+
+use crate::Refusal;
+use crate::order_id::OrderId;
+use crate::order_problem::OrderProblem;
+use crate::product_id::ProductId;
+use crate::service_client::{Caller, ServiceClient};
+
+/// The longest id of an order, in characters.
+pub const ORDER_CHARACTERS_MAX: usize = 64;
+
+/// The status of an order that can be changed, in the contract of orders.
+const NEW: &str = "NEW";
+
+/// An order as a client has seen it.
+#[derive(Debug, Clone)]
+pub struct ClientOrder {
+    pub id: OrderId,
+    pub version: u64,
+    pub lines: Vec<OrderLine>,
+}
+
+/// A line of an order.
+#[derive(Debug, Clone)]
+pub struct OrderLine {
+    pub product: ProductId,
+    pub name: String,
+    pub pieces: u64,
+}
+
+/// Asks the service `order`.
+#[derive(Debug, Clone)]
+pub struct ClientOrders {
+    pub order: ServiceClient,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Order {
+    id: String,
+    status: String,
+    version: u64,
+    order_items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    product: Product,
+    quantity: u64,
+}
+
+#[derive(Deserialize)]
+struct Product {
+    id: ProductId,
+    name: String,
+}
+
+impl ClientOrders {
+    /// The number of a client's order.
+    ///
+    /// # Errors
+    /// When there is none, or it is another client's.
+    pub async fn id_of(&self, client: &Caller, id: &str) -> Result<OrderId, Refusal> {
+        let order = self.ask_for(client, id).await?;
+        OrderId::parse(&order.id).ok_or(Refusal::Unavailable)
+    }
+
+    async fn ask_for(&self, client: &Caller, id: &str) -> Result<Order, Refusal> {
+        // An id of an order has no letter that an address may not have, or
+        // there is no such order.
+        if !id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+            return Err(Refusal::NotFound);
+        }
+        let path = format!("/get?orderId={id}");
+        let reply = self.order.call(Method::GET, &path, client, None).await?;
+        match reply.status {
+            StatusCode::OK => reply.read(),
+            StatusCode::UNAUTHORIZED => Err(Refusal::NoSession),
+            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => Err(Refusal::NotFound),
+            _ => Err(Refusal::Unavailable),
+        }
+    }
+
+    /// A client's new order, at the version that the client has seen.
+    ///
+    /// # Errors
+    /// When it is another client's, has another version, is not new, or has
+    /// nothing in it.
+    pub async fn at(
+        &self,
+        client: &Caller,
+        id: &str,
+        version: u64,
+    ) -> Result<ClientOrder, Refusal> {
+        let order = self.ask_for(client, id).await?;
+        let id = OrderId::parse(&order.id).ok_or(Refusal::Unavailable)?;
+        if order.version != version {
+            return Err(Refusal::Order(OrderProblem::StaleVersion(order.version)));
+        }
+        if order.status != NEW {
+            return Err(Refusal::Order(OrderProblem::Status(order.status)));
+        }
+        if order.order_items.is_empty() {
+            return Err(Refusal::Order(OrderProblem::Empty));
+        }
+        let line = |Item { product: Product { id: product, name }, quantity: pieces }| OrderLine {
+            product,
+            name,
+            pieces,
+        };
+        let lines = order.order_items.into_iter().map(line).collect();
+        Ok(ClientOrder { id, version, lines })
+    }
+}
