@@ -11,6 +11,7 @@ use tillgate_shop::billing::{self, Billing};
 use tillgate_shop::bus::Consumer;
 use tillgate_shop::bus::inbox::Inbox;
 use tillgate_shop::client_orders::ClientOrders;
+use tillgate_shop::delivery::{self, Delivery};
 use tillgate_shop::front::{self, Front};
 use tillgate_shop::menu::{self, Menu};
 use tillgate_shop::notification::letter::Sender;
@@ -33,6 +34,17 @@ use crate::http::{Mount, Mounts, docs};
 use crate::kernel::Clock;
 use crate::peer::ClientError;
 use crate::store::Store;
+
+/// The services that the pages call.
+struct Called {
+    auth: ServiceClient,
+    billing: ServiceClient,
+    delivery: ServiceClient,
+    menu: ServiceClient,
+    notification: ServiceClient,
+    order: ServiceClient,
+    store: ServiceClient,
+}
 
 /// What the services of a shop share.
 struct Ground<'a> {
@@ -89,14 +101,8 @@ impl Ground<'_> {
         ))
     }
 
-    fn front(
-        &self,
-        auth: ServiceClient,
-        billing: ServiceClient,
-        menu: ServiceClient,
-        notification: ServiceClient,
-        order: ServiceClient,
-    ) -> Router {
+    fn front(&self, called: Called) -> Router {
+        let Called { auth, billing, delivery, menu, notification, order, store } = called;
         front::routes(Arc::new(Front {
             name: self.shop.name.clone(),
             public_url: self.public_url.clone(),
@@ -104,6 +110,8 @@ impl Ground<'_> {
             time_zone: self.shop.time_zone.clone(),
             auth,
             billing,
+            delivery,
+            store,
             menu,
             notification,
             order,
@@ -142,6 +150,26 @@ impl Ground<'_> {
         let (expiring, drain) = (Arc::clone(&keeper), workers.drain.clone());
         workers.spawn(async move { expiring.holds.expire(drain).await });
         keeper
+    }
+
+    /// Starts the service.
+    fn delivery(
+        &self,
+        sessions: Sessions,
+        orders: ClientOrders,
+        workers: &Workers,
+    ) -> Arc<Delivery> {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let settings = delivery::Settings {
+            hold_for: Duration::from_secs(u64::from(self.shop.hold_minutes) * 60),
+            time_zone: self.shop.time_zone.clone(),
+            public_url: self.public_url.clone(),
+        };
+        let keys = self.keys.clone();
+        let service = Arc::new(Delivery::new(store, clock, keys, sessions, orders, settings));
+        let (expiring, drain) = (Arc::clone(&service), workers.drain.clone());
+        workers.spawn(async move { expiring.bookings.expire(drain).await });
+        service
     }
 
     /// Starts the inbox of a service.
@@ -207,6 +235,7 @@ pub(super) fn start(
     workers.spawn(sweeper.run(workers.drain.clone()));
     let (mut auth, mut billing, mut menu) = (None, None, None);
     let (mut notification, mut order) = (None, None);
+    let (mut delivery, mut store) = (None, None);
     let mut operator = Router::new();
     if ground.runs(ServiceName::Auth) {
         let service = ground.auth();
@@ -255,16 +284,30 @@ pub(super) fn start(
         let routes = store::api::routes(Arc::clone(&service));
         mount(&mut mounts, settings, ServiceName::Store, &routes);
         operator = operator.merge(store::api::routes_for_operator(service));
+        store = Some(routes);
+    }
+    if ground.runs(ServiceName::Delivery) {
+        let auth = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Delivery)?;
+        let order = ground.client(ServiceName::Order, order.as_ref(), ServiceName::Delivery)?;
+        let service = ground.delivery(Sessions { auth }, ClientOrders { order }, workers);
+        let routes = delivery::api::routes(Arc::clone(&service));
+        mount(&mut mounts, settings, ServiceName::Delivery, &routes);
+        operator = operator.merge(delivery::api::routes_for_operator(service));
+        delivery = Some(routes);
     }
     mounts.operator.push(Mount { path: "/shop", routes: operator });
     if ground.runs(ServiceName::Front) {
-        let auth = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Front)?;
-        let billing = ground.client(ServiceName::Billing, billing.as_ref(), ServiceName::Front)?;
-        let menu = ground.client(ServiceName::Menu, menu.as_ref(), ServiceName::Front)?;
-        let routes = notification.as_ref();
-        let notification = ground.client(ServiceName::Notification, routes, ServiceName::Front)?;
-        let order = ground.client(ServiceName::Order, order.as_ref(), ServiceName::Front)?;
-        let routes = ground.front(auth, billing, menu, notification, order);
+        let client =
+            |service, routes: Option<&Router>| ground.client(service, routes, ServiceName::Front);
+        let routes = ground.front(Called {
+            auth: client(ServiceName::Auth, auth.as_ref())?,
+            billing: client(ServiceName::Billing, billing.as_ref())?,
+            delivery: client(ServiceName::Delivery, delivery.as_ref())?,
+            menu: client(ServiceName::Menu, menu.as_ref())?,
+            notification: client(ServiceName::Notification, notification.as_ref())?,
+            order: client(ServiceName::Order, order.as_ref())?,
+            store: client(ServiceName::Store, store.as_ref())?,
+        });
         mounts.public.push(Mount { path: "", routes });
     }
     Ok(mounts)
@@ -276,6 +319,7 @@ fn mount(mounts: &mut Mounts, settings: &Settings, service: ServiceName, routes:
     let path = match service {
         ServiceName::Auth => "/shop/auth",
         ServiceName::Billing => "/shop/billing",
+        ServiceName::Delivery => "/shop/delivery",
         ServiceName::Menu => "/shop/menu",
         ServiceName::Notification => "/shop/notification",
         ServiceName::Order => "/shop/order",

@@ -10,6 +10,7 @@ pub enum ServiceName {
     Gateway,
     Auth,
     Billing,
+    Delivery,
     Menu,
     Notification,
     Order,
@@ -19,9 +20,10 @@ pub enum ServiceName {
 
 impl ServiceName {
     /// The services of the shop.
-    pub(super) const OF_THE_SHOP: [ServiceName; 7] = [
+    pub(super) const OF_THE_SHOP: [ServiceName; 8] = [
         ServiceName::Auth,
         ServiceName::Billing,
+        ServiceName::Delivery,
         ServiceName::Menu,
         ServiceName::Notification,
         ServiceName::Order,
@@ -39,6 +41,7 @@ impl ServiceName {
             ServiceName::Gateway => "gateway",
             ServiceName::Auth => "auth",
             ServiceName::Billing => "billing",
+            ServiceName::Delivery => "delivery",
             ServiceName::Menu => "menu",
             ServiceName::Notification => "notification",
             ServiceName::Order => "order",

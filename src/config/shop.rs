@@ -15,12 +15,16 @@ use crate::kernel::setting::http_url;
 use crate::texts::Language;
 
 /// Which service calls which other one.
-const CALLS: [(ServiceName, ServiceName); 12] = [
+const CALLS: [(ServiceName, ServiceName); 16] = [
     (ServiceName::Front, ServiceName::Auth),
     (ServiceName::Front, ServiceName::Billing),
+    (ServiceName::Front, ServiceName::Delivery),
     (ServiceName::Front, ServiceName::Menu),
     (ServiceName::Front, ServiceName::Notification),
     (ServiceName::Front, ServiceName::Order),
+    (ServiceName::Front, ServiceName::Store),
+    (ServiceName::Delivery, ServiceName::Auth),
+    (ServiceName::Delivery, ServiceName::Order),
     (ServiceName::Store, ServiceName::Auth),
     (ServiceName::Store, ServiceName::Menu),
     (ServiceName::Store, ServiceName::Order),

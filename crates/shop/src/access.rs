@@ -18,10 +18,12 @@ use tillgate_store::Store;
 use tillgate_store::memory::Memory;
 use tower_service::Service;
 
-use self::table::{AUTH, BILLING, FRONT, MENU, NOTIFICATION, OPERATOR, ORDER, STORE};
+use self::table::{AUTH, BILLING, DELIVERY, FRONT, MENU, NOTIFICATION, OPERATOR, ORDER, STORE};
 use crate::assertion::{self, Assertions};
 use crate::auth::{self, Auth};
 use crate::billing::{self, Billing};
+use crate::client_orders::ClientOrders;
+use crate::delivery::{self, Delivery};
 use crate::front::{self, Front};
 use crate::menu::{self, Menu};
 use crate::notification::{self, Notification};
@@ -72,6 +74,7 @@ struct World {
     money: Arc<Billing>,
     goods: Arc<Menu>,
     billing: Router,
+    delivery: Router,
     menu: Router,
     notification: Router,
     order: Router,
@@ -148,6 +151,20 @@ impl World {
         let keeper = Arc::new(keeper);
         let operator = operator.merge(store::api::routes_for_operator(Arc::clone(&keeper)));
         let shelves = store::api::routes(keeper);
+        let delivery = Arc::new(Delivery::new(
+            letters.store.clone(),
+            clock.clone(),
+            keys_of_store,
+            Sessions { auth: ServiceClient::of(auth.clone(), "delivery") },
+            ClientOrders { order: ServiceClient::of(order.clone(), "delivery") },
+            delivery::Settings {
+                hold_for,
+                time_zone: jiff::tz::TimeZone::UTC,
+                public_url: "https://shop.example".into(),
+            },
+        ));
+        let operator = operator.merge(delivery::api::routes_for_operator(Arc::clone(&delivery)));
+        let delivery = delivery::api::routes(delivery);
         let letters = notification::api::Api::new(letters, sessions, "https://shop.example".into());
         let notification = notification::api::routes(Arc::new(letters));
         let front = Front {
@@ -157,6 +174,8 @@ impl World {
             time_zone: jiff::tz::TimeZone::UTC,
             auth: ServiceClient::of(auth.clone(), "front"),
             billing: ServiceClient::of(billing.clone(), "front"),
+            delivery: ServiceClient::of(delivery.clone(), "front"),
+            store: ServiceClient::of(shelves.clone(), "front"),
             menu: ServiceClient::of(menu.clone(), "front"),
             order: ServiceClient::of(order.clone(), "front"),
             notification: ServiceClient::of(notification.clone(), "front"),
@@ -169,6 +188,7 @@ impl World {
             money: service,
             goods,
             billing,
+            delivery,
             menu,
             notification,
             order,
@@ -272,6 +292,8 @@ async fn ask(world: &World, routes: &Router, line: &Line, caller: &str) -> Statu
         ("payment", "billing")
     } else if STORE.contains(line) {
         ("orchestra", "store")
+    } else if DELIVERY.contains(line) {
+        ("orchestra", "delivery")
     } else {
         ("front", "auth")
     };
@@ -308,6 +330,7 @@ fn every_route_is_in_the_table() {
         (include_str!("menu/api.rs"), MENU, menu::contract::contract()),
         (include_str!("order/api.rs"), ORDER, order::contract::contract()),
         (include_str!("store/api.rs"), STORE, store::contract::contract()),
+        (include_str!("delivery/api.rs"), DELIVERY, delivery::contract::contract()),
         (include_str!("notification/api.rs"), NOTIFICATION, notification::contract::contract()),
     ] {
         let routes = routes_in(source);
@@ -326,10 +349,12 @@ async fn everybody_may_do_what_the_table_says() {
     hold(MENU, |world| &world.menu).await;
     hold(ORDER, |world| &world.order).await;
     hold(STORE, |world| &world.store).await;
+    hold(DELIVERY, |world| &world.delivery).await;
     hold(NOTIFICATION, |world| &world.notification).await;
     hold(OPERATOR, |world| &world.auth).await;
     hold(OPERATOR, |world| &world.billing).await;
     hold(OPERATOR, |world| &world.menu).await;
     hold(OPERATOR, |world| &world.store).await;
+    hold(OPERATOR, |world| &world.delivery).await;
     hold(FRONT, |world| &world.front).await;
 }

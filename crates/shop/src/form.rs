@@ -168,10 +168,21 @@ impl Form {
 
     /// A sum of money, if there is one.
     pub fn optional_amount(&mut self, name: &str) -> Option<Money> {
+        self.sum(name, 1, Fault::AmountOutOfRange)
+    }
+
+    /// A sum of money that must be there and may be zero.
+    pub fn cost(&mut self, name: &str) -> Option<Money> {
+        let cost = self.sum(name, 0, Fault::CostOutOfRange);
+        self.need(name, cost.is_some());
+        cost
+    }
+
+    fn sum(&mut self, name: &str, least: i64, out_of_range: Fault) -> Option<Money> {
         let raw = self.present(name)?;
         match raw.get().parse::<Money>() {
-            Ok(amount) if (1..=AMOUNT_KOPECKS_MAX).contains(&amount.kopecks()) => Some(amount),
-            Ok(_) | Err(DecimalError::TooLarge) => self.refuse(name, Fault::AmountOutOfRange),
+            Ok(sum) if (least..=AMOUNT_KOPECKS_MAX).contains(&sum.kopecks()) => Some(sum),
+            Ok(_) | Err(DecimalError::TooLarge) => self.refuse(name, out_of_range),
             Err(
                 DecimalError::NotDecimal
                 | DecimalError::TooPrecise(_)

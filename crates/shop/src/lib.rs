@@ -7,6 +7,7 @@
 //! - [`menu`]: what the shop sells, and the search among it;
 //! - [`order`]: baskets and orders;
 //! - [`store`]: goods that are held for orders;
+//! - [`delivery`]: how orders come to clients;
 //! - [`front`]: the buyers' pages.
 //!
 //! What services share:
@@ -26,8 +27,9 @@
 //!   products cost, [`client_orders`] what an order has;
 //! - [`stored`] lists what is stored, and [`sweeper`] deletes what is past its
 //!   time;
-//! - [`refusal`] has the errors of all services, with their texts, and
-//!   `order_problem` those about orders;
+//! - [`refusal`] has the errors of all services, with their texts,
+//!   `order_problem` those about orders, `delivery_problem` those about their
+//!   delivery;
 //! - [`seal`] encrypts personal data with a key for each client.
 
 #[cfg(test)]
@@ -40,6 +42,8 @@ pub mod bus;
 pub mod client_orders;
 pub mod contract;
 mod cookie;
+pub mod delivery;
+mod delivery_problem;
 pub mod form;
 pub mod formats;
 pub mod front;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{auth, billing, contract, menu, notification, order, store};
+use crate::{auth, billing, contract, delivery, menu, notification, order, store};
 
 /// The document.
 #[must_use]
@@ -10,6 +10,7 @@ pub fn document() -> Value {
     contract::document(&[
         auth::contract::contract(),
         billing::contract::contract(),
+        delivery::contract::contract(),
         menu::contract::contract(),
         notification::contract::contract(),
         order::contract::contract(),

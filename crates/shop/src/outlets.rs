@@ -5,8 +5,8 @@ use tillgate_kernel::document;
 use tillgate_kernel::{DocKey, Document, Kind, Partition, Subject, Unreadable};
 use tillgate_store::CounterKey;
 
-/// Documents about the shop as a whole.
-const SETTINGS: Subject = Subject::new(4);
+/// Documents about the shop as a whole are in this partition.
+pub const SETTINGS_PARTITION: Partition = Partition::of(Subject::new(4), 0);
 
 /// The number of changes of outlets, products and categories. It is only
 /// compared with what it was.
@@ -38,7 +38,7 @@ pub struct Outlets {
 impl Outlets {
     #[must_use]
     pub const fn key() -> DocKey {
-        DocKey { partition: Partition::of(SETTINGS, 0), kind: Outlets::KIND, id: 0 }
+        DocKey { partition: SETTINGS_PARTITION, kind: Outlets::KIND, id: 0 }
     }
 
     #[must_use]

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tillgate_kernel::{Language, Money};
 use tillgate_store::{CommitError, Unavailable};
 
+use crate::delivery_problem::DeliveryProblem;
 use crate::form::{Fault, NotAForm};
 use crate::order_problem::OrderProblem;
 
@@ -47,6 +48,8 @@ pub enum Refusal {
     NoRole,
     /// The order is not changed, or nothing is promised for it.
     Order(OrderProblem),
+    /// The order cannot come to its client so.
+    Delivery(DeliveryProblem),
     /// There is no such thing, or it is another client's.
     NotFound,
     /// Another site has sent it.
@@ -150,6 +153,7 @@ impl Refusal {
             Refusal::WrongState(_) => (StatusCode::CONFLICT, "wrong-state"),
             Refusal::ForServices | Refusal::NoRole => (StatusCode::FORBIDDEN, "forbidden"),
             Refusal::Order(problem) => problem.kind(),
+            Refusal::Delivery(problem) => problem.kind(),
             Refusal::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Refusal::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
             Refusal::LoginTaken => (StatusCode::CONFLICT, "login-taken"),
@@ -239,6 +243,7 @@ impl Refusal {
             ),
             Refusal::WrongState(stage) => stage.text(),
             Refusal::Order(problem) => return problem.text(language),
+            Refusal::Delivery(problem) => return problem.text(language),
             Refusal::NotFound => ("Этого нет".into(), "There is no such thing".into()),
             Refusal::CrossSite => (
                 "Запрос пришёл с чужой страницы. Обновите страницу и повторите".into(),
@@ -309,6 +314,7 @@ impl Refusal {
             | Refusal::WrongState(_)
             | Refusal::NoRole
             | Refusal::Order(_)
+            | Refusal::Delivery(_)
             | Refusal::NotFound
             | Refusal::CrossSite
             | Refusal::LoginTaken
@@ -337,8 +343,13 @@ impl Refusal {
         } else {
             Vec::new()
         };
-        let members =
-            if let Refusal::Order(problem) = &self { problem.members() } else { Map::new() };
+        let members = if let Refusal::Order(problem) = &self {
+            problem.members()
+        } else if let Refusal::Delivery(problem) = &self {
+            problem.members()
+        } else {
+            Map::new()
+        };
         let errors = errors
             .into_iter()
             .map(|(pointer, fault)| FieldProblem { pointer, detail: fault.text(language) });

@@ -15,6 +15,9 @@ use crate::auth::session::Session;
 use crate::billing::account::Account;
 use crate::billing::transfer::Transfer;
 use crate::bus::Service;
+use crate::delivery::addressee::Addressee;
+use crate::delivery::booking::Booking;
+use crate::delivery::plan::Plan;
 use crate::menu::categories::Categories;
 use crate::menu::product::Product;
 use crate::notification::notice::Notice;
@@ -26,7 +29,7 @@ use crate::reservation::Reservation;
 use crate::store::hold::Hold;
 use crate::sweeper::Swept;
 
-pub const KINDS: [Kind; 15] = [
+pub const KINDS: [Kind; 18] = [
     Client::KIND,
     Session::KIND,
     Attempts::KIND,
@@ -42,6 +45,9 @@ pub const KINDS: [Kind; 15] = [
     ShopOrder::KIND,
     Baskets::KIND,
     Hold::KIND,
+    Plan::KIND,
+    Booking::KIND,
+    Addressee::KIND,
 ];
 
 pub const LANES: [Lane; 5] =
@@ -72,6 +78,7 @@ pub fn swept() -> Vec<Swept> {
         Swept { list: Link::all(), kept_for: Duration::ZERO },
         Swept { list: Notice::all(), kept_for: DAY * NOTICES_DAYS },
         Swept { list: Hold::over(), kept_for: DAY * TOMBSTONES_DAYS },
+        Swept { list: Booking::over(), kept_for: DAY * TOMBSTONES_DAYS },
     ];
     // Nobody has asked for them again while their notice was there.
     let dead =

@@ -123,7 +123,22 @@ pub const STORE: &[Line] = &[
         Sent::Json(r#"{"orderId":"a1","version":0,"storeId":1}"#),
         [401, 404, 404, 404, 404, 401],
     ),
+    ("GET", "/reserve?orderId=a1", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
     ("DELETE", "/reserve?orderId=a1", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
+];
+
+/// Of an address and a point that there are not.
+pub const DELIVERY: &[Line] = &[
+    ("GET", "/points", Sent::Nothing, [401, 200, 200, 200, 200, 200]),
+    ("GET", "/variants?address=Tver", Sent::Nothing, [401, 422, 422, 422, 422, 422]),
+    (
+        "POST",
+        "/book",
+        Sent::Json(r#"{"orderId":"a1","version":0,"pickupPointId":1}"#),
+        [401, 404, 404, 404, 404, 401],
+    ),
+    ("DELETE", "/book?orderId=a1", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
+    ("GET", "/case?orderId=a1", Sent::Nothing, [401, 404, 404, 404, 404, 404]),
 ];
 
 pub const NOTIFICATION: &[Line] = &[

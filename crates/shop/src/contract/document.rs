@@ -27,7 +27,13 @@ pub fn document(contracts: &[Contract]) -> Value {
             let item = paths.entry(path).or_insert_with(|| json!({}));
             item[operation.method.to_lowercase()] = one(contract, operation);
             if let Some(fields) = operation.body {
-                schemas.insert(request_name(operation), request_schema(fields));
+                let schema = match operation.other_body {
+                    Some(other) => {
+                        json!({"oneOf": [request_schema(fields), request_schema(other)]})
+                    }
+                    None => request_schema(fields),
+                };
+                schemas.insert(request_name(operation), schema);
             }
         }
     }
@@ -162,6 +168,10 @@ fn field_schema(field: &Field) -> Value {
         }
         Shape::Amount => json!({"type": "number", "multipleOf": 0.01, "minimum": 0.01,
             "maximum": AMOUNT_KOPECKS_MAX / 100}),
+        Shape::Cost => json!({"type": "number", "multipleOf": 0.01, "minimum": 0,
+            "maximum": AMOUNT_KOPECKS_MAX / 100}),
+        Shape::Day => json!({"type": "string", "pattern": "^[0-9]{2}\\.[0-9]{2}\\.[0-9]{4}$"}),
+        Shape::Hour => json!({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
         Shape::Object(fields) => request_schema(fields),
         Shape::Objects(fields, most) => json!({"type": "array", "minItems": 1, "maxItems": most,
             "items": request_schema(fields)}),
@@ -194,6 +204,9 @@ pub const fn characters_max(shape: Shape) -> Option<usize> {
         | Shape::Order
         | Shape::Whole(..)
         | Shape::Amount
+        | Shape::Cost
+        | Shape::Day
+        | Shape::Hour
         | Shape::Object(_)
         | Shape::Objects(..) => None,
     }
@@ -212,11 +225,13 @@ fn member_schema(member: &Member) -> Value {
         MemberKind::Text => json!({"type": "string"}),
         MemberKind::TextOrNull => json!({"type": ["string", "null"]}),
         MemberKind::Time => json!({"type": "string", "format": "date-time"}),
+        MemberKind::TimeOrNull => json!({"type": ["string", "null"], "format": "date-time"}),
         MemberKind::Switch => json!({"type": "boolean"}),
         MemberKind::Whole => json!({"type": "integer"}),
         MemberKind::Amount => json!({"type": "number"}),
         MemberKind::AmountOrNull => json!({"type": ["number", "null"]}),
         MemberKind::One(body) => json!({"allOf": [reference(body)]}),
+        MemberKind::OneOrNull(body) => json!({"anyOf": [reference(body), {"type": "null"}]}),
         MemberKind::ListOf(body) => json!({"type": "array", "items": reference(body)}),
     };
     schema["description"] = json!(member.about);

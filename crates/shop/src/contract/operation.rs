@@ -29,6 +29,8 @@ pub struct Operation {
     pub parameters: &'static [Parameter],
     /// The fields of the body, if it takes one.
     pub body: Option<&'static [Field]>,
+    /// The fields of another form of the body, if it has two.
+    pub other_body: Option<&'static [Field]>,
     pub callers: For,
     pub answer: Answer,
     /// Why it may be refused, beyond what is true of all operations.
@@ -66,6 +68,12 @@ pub enum Shape {
     Whole(u64, u64),
     /// A sum of money, as a number.
     Amount,
+    /// The same; it may be zero.
+    Cost,
+    /// A day: 29.11.2026.
+    Day,
+    /// A time of a day: 13:00.
+    Hour,
     /// An object with these fields.
     Object(&'static [Field]),
     /// A list of at most so many objects with these fields.
@@ -143,6 +151,7 @@ pub enum MemberKind {
     Text,
     TextOrNull,
     Time,
+    TimeOrNull,
     Switch,
     Whole,
     /// A sum of money, as a number with two decimals.
@@ -150,6 +159,7 @@ pub enum MemberKind {
     AmountOrNull,
     /// A body with this name.
     One(&'static str),
+    OneOrNull(&'static str),
     /// A list of bodies with this name.
     ListOf(&'static str),
 }
@@ -172,6 +182,7 @@ impl Operation {
             about: "",
             parameters: &[],
             body: None,
+            other_body: None,
             callers: For::Anybody,
             answer,
             refusals: Vec::new(),

@@ -25,6 +25,9 @@ fn too_long(shape: Shape, most: usize) -> String {
         | Shape::Order
         | Shape::Whole(..)
         | Shape::Amount
+        | Shape::Cost
+        | Shape::Day
+        | Shape::Hour
         | Shape::Object(_)
         | Shape::Objects(..) => "a".repeat(most + 1),
     }
@@ -33,7 +36,12 @@ fn too_long(shape: Shape, most: usize) -> String {
 const fn is_text(shape: Shape) -> bool {
     !matches!(
         shape,
-        Shape::Switch | Shape::Whole(..) | Shape::Amount | Shape::Object(_) | Shape::Objects(..)
+        Shape::Switch
+            | Shape::Whole(..)
+            | Shape::Amount
+            | Shape::Cost
+            | Shape::Object(_)
+            | Shape::Objects(..)
     )
 }
 
@@ -44,7 +52,7 @@ pub fn wrong_values(field: &Field) -> Vec<(&'static str, Value, String)> {
     let said = |fault: Fault| fault.text(LANGUAGE);
     let not_of_type = match shape {
         Shape::Whole(least, most) => Fault::NotWhole(least, most),
-        Shape::Amount => Fault::NotAnAmount,
+        Shape::Amount | Shape::Cost => Fault::NotAnAmount,
         Shape::Switch => Fault::NotASwitch,
         Shape::Object(_) | Shape::Objects(..) => Fault::NotObjects,
         Shape::Text(_)
@@ -54,6 +62,8 @@ pub fn wrong_values(field: &Field) -> Vec<(&'static str, Value, String)> {
         | Shape::Password
         | Shape::Choice(_)
         | Shape::Id(_)
+        | Shape::Day
+        | Shape::Hour
         | Shape::Order => Fault::NotText,
     };
     let mut all = vec![("a list of texts", json!(["Анна"]), said(not_of_type))];
@@ -110,6 +120,22 @@ fn of_shape(shape: Shape) -> Vec<(&'static str, Value, String)> {
                 all.push((what, value, said(Fault::AmountOutOfRange)));
             }
         }
+        Shape::Cost => {
+            all.push(("three decimals", json!(1.005), said(Fault::NotAnAmount)));
+            for (what, value) in [("below zero", json!(-10)), ("too much", json!(1_000_000_000))] {
+                all.push((what, value, said(Fault::CostOutOfRange)));
+            }
+        }
+        Shape::Day => {
+            for (what, value) in [("no such day", "31.02.2026"), ("another form", "2026-11-29")] {
+                all.push((what, json!(value), said(Fault::NotADay)));
+            }
+        }
+        Shape::Hour => {
+            for (what, value) in [("no such time", "24:10"), ("another form", "1 pm")] {
+                all.push((what, json!(value), said(Fault::NotAnHour)));
+            }
+        }
         Shape::Objects(_, most) => {
             all.push(("none", json!([]), said(Fault::WrongCount(most))));
             all.push(("too many", json!(vec![json!({}); most + 1]), said(Fault::WrongCount(most))));
@@ -134,12 +160,18 @@ pub fn fits(contract: &Contract, name: &str, answer: &Value) {
         let value = &object[member.name];
         let is_right = match member.kind {
             MemberKind::Text | MemberKind::Time => value.is_string(),
-            MemberKind::TextOrNull => value.is_string() || value.is_null(),
+            MemberKind::TextOrNull | MemberKind::TimeOrNull => value.is_string() || value.is_null(),
             MemberKind::Switch => value.is_boolean(),
             MemberKind::Whole | MemberKind::Amount => value.is_number(),
             MemberKind::AmountOrNull => value.is_number() || value.is_null(),
             MemberKind::One(inner) => {
                 fits(contract, inner, value);
+                true
+            }
+            MemberKind::OneOrNull(inner) => {
+                if !value.is_null() {
+                    fits(contract, inner, value);
+                }
                 true
             }
             MemberKind::ListOf(inner) => {

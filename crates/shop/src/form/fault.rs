@@ -42,6 +42,12 @@ pub enum Fault {
     /// It is not what `next_cursor` said.
     NotACursor,
     NotATime,
+    /// It is no day.
+    NotADay,
+    /// It is no time of a day.
+    NotAnHour,
+    /// It is less than zero, or more than anybody pays.
+    CostOutOfRange,
     /// It is neither true nor false.
     NotASwitch,
     /// The request has no such field.
@@ -126,6 +132,16 @@ impl Fault {
                 "Нужно время вида 2026-11-30T10:00:00Z".into(),
                 "It must be a time such as 2026-11-30T10:00:00Z".into(),
             ),
+            Fault::NotADay => {
+                ("Нужен день вида 29.11.2026".into(), "It must be a day such as 29.11.2026".into())
+            }
+            Fault::NotAnHour => {
+                ("Нужно время вида 13:00".into(), "It must be a time such as 13:00".into())
+            }
+            Fault::CostOutOfRange => {
+                let most = Money::from_kopecks(AMOUNT_KOPECKS_MAX);
+                (format!("Сумма от 0 до {most}"), format!("It must be from 0 to {most}"))
+            }
             Fault::Unknown => {
                 ("В этом запросе нет такого поля".into(), "This request has no such field".into())
             }

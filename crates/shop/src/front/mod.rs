@@ -59,9 +59,11 @@ pub struct Front {
     pub time_zone: TimeZone,
     pub auth: ServiceClient,
     pub billing: ServiceClient,
+    pub delivery: ServiceClient,
     pub menu: ServiceClient,
     pub notification: ServiceClient,
     pub order: ServiceClient,
+    pub store: ServiceClient,
     /// Whether short messages are sent, so that a number can be confirmed.
     pub has_sms: bool,
     /// Signs the hidden field of forms.

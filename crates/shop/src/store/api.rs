@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::{get, put};
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::Timestamp;
 use tillgate_store::Cursor;
@@ -21,6 +21,7 @@ use crate::client_orders::ORDER_CHARACTERS_MAX;
 use crate::form::{Fault, Form};
 use crate::outlets::Outlets;
 use crate::product_id::ProductId;
+use crate::reservation::State;
 
 impl Served for StockKeeper {
     const NAME: &'static str = "store";
@@ -44,7 +45,7 @@ type Asked = crate::asked::Asked<StockKeeper>;
 pub fn routes(keeper: Arc<StockKeeper>) -> Router {
     Router::new()
         .route("/get", get(places))
-        .route("/reserve", post(reserve).delete(release))
+        .route("/reserve", get(held).post(reserve).delete(release))
         .with_state(keeper)
 }
 
@@ -118,6 +119,8 @@ impl Reservation {
 struct Reserved {
     /// Twelve digits.
     order_id: String,
+    /// Of the order.
+    version: u64,
     store_id: u32,
     until: Timestamp,
 }
@@ -137,13 +140,45 @@ async fn reserved(asked: &mut Asked) -> Result<Reserved, Refusal> {
     let outlets = keeper.outlets().await?;
     let outlet = outlets.outlet(outlet).ok_or(Refusal::NotFound)?;
     let until = keeper.reserve(&wanted, outlet).await?;
-    Ok(Reserved { order_id: wanted.order.to_string(), store_id: outlet.id, until })
+    let order_id = wanted.order.to_string();
+    Ok(Reserved { order_id, version, store_id: outlet.id, until })
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct OfOrder {
     order_id: Option<String>,
+}
+
+/// The id of an order in a query.
+fn order_in(query: Result<Query<OfOrder>, QueryRejection>) -> Result<String, Refusal> {
+    let Query(OfOrder { order_id }) =
+        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
+    let id = order_id.filter(|id| !id.is_empty());
+    id.ok_or_else(|| Refusal::of_field("orderId", Fault::Missing))
+}
+
+/// `GET /reserve`
+async fn held(query: Result<Query<OfOrder>, QueryRejection>, mut asked: Asked) -> Response {
+    let outcome = held_for(query, &mut asked).await;
+    asked.personal(outcome)
+}
+
+async fn held_for(
+    query: Result<Query<OfOrder>, QueryRejection>,
+    asked: &mut Asked,
+) -> Result<Reserved, Refusal> {
+    let person = asked.person();
+    asked.service.sessions.client(&person).await?;
+    let order = asked.service.orders.id_of(&person, &order_in(query)?).await?;
+    let hold = asked.service.holds.of(order).await?.ok_or(Refusal::NotFound)?;
+    let State::Preliminary { until } = hold.state else { return Err(Refusal::NotFound) };
+    Ok(Reserved {
+        order_id: order.to_string(),
+        version: hold.version,
+        store_id: hold.outlet,
+        until,
+    })
 }
 
 /// `DELETE /reserve`
@@ -159,10 +194,7 @@ async fn released(
     let person = asked.person();
     asked.service.sessions.client(&person).await?;
     asked.same_site()?;
-    let Query(OfOrder { order_id }) =
-        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
-    let id = order_id.filter(|id| !id.is_empty());
-    let id = id.ok_or_else(|| Refusal::of_field("orderId", Fault::Missing))?;
+    let id = order_in(query)?;
     let order = asked.service.orders.id_of(&person, &id).await?;
     asked.service.holds.release(order).await
 }

@@ -68,6 +68,7 @@ const BODIES: &[Body] = &[
         about: "Goods that are held for an order",
         members: &[
             member("orderId", MemberKind::Text, "The order"),
+            member("version", MemberKind::Whole, "The version of the order"),
             member("storeId", MemberKind::Whole, "The shop"),
             member("until", MemberKind::Time, "When they are given back, unless they are paid"),
         ],
@@ -116,6 +117,18 @@ fn operations() -> Vec<Operation> {
                 "/reserve",
                 "reserve",
                 "Hold the goods of an order",
+                Answer::with("Reserved", "They are held"),
+            )
+        },
+        Operation {
+            parameters: ORDER,
+            callers: For::Clients,
+            refusals: [Refusal::Fields(Vec::new())].into_iter().chain(others.clone()).collect(),
+            ..Operation::new(
+                "GET",
+                "/reserve",
+                "getReserved",
+                "What is held for an order that is not paid",
                 Answer::with("Reserved", "They are held"),
             )
         },

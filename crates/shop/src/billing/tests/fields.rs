@@ -18,9 +18,14 @@ fn good(field: &Field) -> Value {
         Shape::Objects(fields, _) => json!([body(fields)]),
         Shape::Switch => json!(true),
         Shape::Text(_) if field.name == "cursor" => Value::Null,
-        Shape::Text(_) | Shape::Username(_) | Shape::Phone | Shape::Password | Shape::Id(_) => {
-            json!("anna")
-        }
+        Shape::Cost
+        | Shape::Day
+        | Shape::Hour
+        | Shape::Text(_)
+        | Shape::Username(_)
+        | Shape::Phone
+        | Shape::Password
+        | Shape::Id(_) => json!("anna"),
     }
 }
 

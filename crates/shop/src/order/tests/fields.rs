@@ -13,6 +13,9 @@ fn good(field: &Field) -> Value {
         Shape::Object(fields) => body(fields),
         Shape::Objects(fields, _) => json!([body(fields)]),
         Shape::Order
+        | Shape::Cost
+        | Shape::Day
+        | Shape::Hour
         | Shape::Email
         | Shape::Switch
         | Shape::Text(_)

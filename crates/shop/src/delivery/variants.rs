@@ -1,0 +1,127 @@
+//! How an order could come to a client.
+
+use serde::Serialize;
+
+use super::Delivery;
+use super::plan::{Plan, Point, Zone};
+use super::slots::{self, Slot, day, first_day, hour};
+use crate::Refusal;
+use crate::delivery_problem::{DeliveryProblem, FreeSlot, NearPoint};
+use crate::roubles::Roubles;
+
+/// The most points of one answer.
+pub const POINTS_ANSWERED_MAX: usize = 100;
+
+/// The most points that are named when nobody delivers to an address.
+const NEAR_POINTS_MAX: usize = 5;
+
+/// Points where orders are given out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Points {
+    pickup_points: Vec<ShownPoint>,
+    /// Whether there are more: the filter can say more.
+    has_more: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownPoint {
+    id: u32,
+    name: String,
+    address: String,
+}
+
+/// How an order could come to an address.
+#[derive(Debug, Serialize)]
+pub struct Variants {
+    address: String,
+    variants: Vec<Variant>,
+}
+
+/// What a company offers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Variant {
+    company_name: String,
+    cost: Roubles,
+    estimated_date: String,
+    /// Empty if the company keeps no times.
+    slots: Vec<FreeSlot>,
+}
+
+impl Delivery {
+    /// The points whose name and address have all words of a filter.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn points(&self, filter: &str) -> Result<Points, Refusal> {
+        let plan = self.plan().await?;
+        let mut found = plan.found(filter);
+        let shown = |point: &Point| ShownPoint {
+            id: point.id,
+            name: point.name.clone(),
+            address: point.address.clone(),
+        };
+        let pickup_points = found.by_ref().take(POINTS_ANSWERED_MAX).map(shown).collect();
+        Ok(Points { pickup_points, has_more: found.next().is_some() })
+    }
+
+    /// How an order could come to an address.
+    ///
+    /// # Errors
+    /// When nobody delivers there, or the store cannot be used.
+    pub async fn variants(&self, address: &str) -> Result<Variants, Refusal> {
+        let plan = self.plan().await?;
+        let zones = zones_of(&plan, address)?;
+        let mut variants = Vec::new();
+        for zone in zones {
+            let (keeps_times, slots) = self.free_slots(&plan, zone).await?;
+            // A company without a time that is free offers nothing now.
+            let date = match slots.first() {
+                Some((first, _)) => first.date,
+                None if keeps_times => continue,
+                None => first_day(zone.days, self.now_there().date()),
+            };
+            variants.push(Variant {
+                company_name: zone.company.clone(),
+                cost: Roubles(zone.cost),
+                estimated_date: day(date),
+                slots: slots.iter().map(|(slot, free)| shown(slot, *free)).collect(),
+            });
+        }
+        Ok(Variants { address: address.to_owned(), variants })
+    }
+
+    /// The slots of a zone's company that have room, and whether it keeps
+    /// times at all.
+    pub(super) async fn free_slots(
+        &self,
+        plan: &Plan,
+        zone: &Zone,
+    ) -> Result<(bool, Vec<(Slot, u64)>), Refusal> {
+        let keeps_times = plan.times.iter().any(|time| time.company == zone.company);
+        let slots = slots::offered(plan, zone, self.now_there());
+        let free = slots::free(&self.store, &slots).await?;
+        let both = slots.into_iter().zip(free).filter(|(_, free)| *free > 0);
+        Ok((keeps_times, both.collect()))
+    }
+}
+
+/// The zones that have an address.
+pub(super) fn zones_of<'a>(plan: &'a Plan, address: &str) -> Result<Vec<&'a Zone>, Refusal> {
+    let zones = plan.zones_of(address);
+    if !zones.is_empty() {
+        return Ok(zones);
+    }
+    let near = |point: &Point| NearPoint {
+        id: point.id,
+        name: point.name.clone(),
+        address: point.address.clone(),
+    };
+    let points = plan.near(address, NEAR_POINTS_MAX).into_iter().map(near).collect();
+    Err(Refusal::Delivery(DeliveryProblem::OutsideZone(points)))
+}
+
+pub(super) fn shown(slot: &Slot, free: u64) -> FreeSlot {
+    FreeSlot { date: day(slot.date), begin: hour(slot.begin), end: hour(slot.end), free }
+}
