@@ -144,8 +144,9 @@ async fn shop(exit: bool) -> Result<(), Failed> {
             let books = show::shop::ledger::verified(server).await.ok()?.books;
             books.faults().is_empty().then(|| books.size().0)
         },
-        fill: async |feed: &str, outlets: &str, stock: &str| {
-            show::shop::import::fill(server, feed, outlets, stock).await.is_ok()
+        fill: async |feed: &str, tables: &[&str], stock: &str| {
+            let filling = show::shop::import::Filling { feed, tables, stock };
+            show::shop::import::fill(server, &filling).await.is_ok()
         },
     };
     let right = tillgate_lab::demo::shop::tell(&url, desk).await;

@@ -20,6 +20,19 @@ const FEED: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 
 const OUTLETS: &str = "id,name,address,stock\n1,Tverskaya,\"Moscow, Tverskaya 1\",17\n2,Arbat,\"Moscow, Arbat 5\",18\n";
 
+const POINTS: &str =
+    "id,name,address,days\n120,By the metro,\"Москва, ул. Академика Королёва, 12\",1\n";
+
+const ZONES: &str = "company,areas,cost,days\nLavka's couriers,101000-129999; Москва,199.00,1\n";
+
+/// The couriers have room for one order at each time.
+const TIMES: &str = "company,weekdays,begin,end,capacity
+Lavka's couriers,1234567,13:00,15:00,1
+Lavka's couriers,1234567,18:00,21:00,1
+";
+
+const TABLES: [&str; 4] = [OUTLETS, POINTS, ZONES, TIMES];
+
 const STOCK: &str = "store_id,sku,quantity\n17,101,10\n17,102,4\n18,101,1\n";
 
 /// How many orders want the ten pieces that there are.
@@ -31,10 +44,10 @@ const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// Plays this part of the story, in a shop that `fill` fills.
 pub async fn buy<Fill>(narrator: &mut Narrator, phone: &mut Device<'_>, fill: Fill)
 where
-    Fill: AsyncFn(&str, &str, &str) -> bool,
+    Fill: AsyncFn(&str, &[&str], &str) -> bool,
 {
     narrator.chapter("She looks for milk, with a typo, and puts it into her basket");
-    narrator.check(fill(FEED, OUTLETS, STOCK).await, "the operator imports a feed and the shops");
+    narrator.check(fill(FEED, &TABLES, STOCK).await, "the operator imports a feed and the shops");
     let found = find(phone, "/products?query=%D0%BC%D0%BE%D0%BB%D0%B0%D0%BA%D0%BE").await;
     let card = &found["items"][0];
     narrator.say(format_args!("     {} {}", card["name"], card["price"]));
@@ -86,6 +99,55 @@ where
     let found = find(phone, "/products?query=milk&store=1").await;
     let is_empty = found["items"].as_array().is_some_and(Vec::is_empty);
     narrator.check(is_empty, "in Tverskaya nobody finds milk any more");
+    deliver(narrator, phone, &id).await;
+}
+
+/// She chooses how the order comes.
+async fn deliver(narrator: &mut Narrator, phone: &mut Device<'_>, id: &Value) {
+    narrator.chapter("She chooses how it comes");
+    let (_, found) = delivery(phone, Method::GET, "/points?addressFilter=korolev", None).await;
+    let is_none = found["pickupPoints"].as_array().is_some_and(Vec::is_empty);
+    let by_street = "/points?addressFilter=%D1%83%D0%BB%D0%B8%D1%86%D0%B0+%D0%BA%D0%BE%D1%80%D0%BE%D0%BB%D0%B5%D0%B2%D0%B0";
+    let (_, found) = delivery(phone, Method::GET, by_street, None).await;
+    let is_found = is_none && found["pickupPoints"][0]["id"] == 120;
+    narrator.check(is_found, "«улица королева» finds the point in «ул. Академика Королёва»");
+    let address = "125009, Москва, Тверская, 1";
+    let to = address.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}"));
+    let path = format!("/variants?address={to}");
+    let (_, offered) = delivery(phone, Method::GET, &path, None).await;
+    let variant = &offered["variants"][0];
+    let slot = &variant["slots"][0];
+    let time = &slot["timeSlot"];
+    narrator.say(format_args!(
+        "     {}: {} roubles, {} {}-{}",
+        variant["companyName"],
+        variant["cost"],
+        slot["deliveryDate"],
+        time["beginTime"],
+        time["endTime"]
+    ));
+    narrator.check(slot["free"] == 1, "couriers have room for one order at that time");
+    let body = |id: &Value, version: u64, cost: &Value| {
+        json!({"orderId": id, "version": version, "address": address,
+            "companyName": variant["companyName"], "deliveryDate": slot["deliveryDate"],
+            "timeSlot": time, "cost": cost})
+    };
+    let wrong = body(id, 1, &json!(99.00));
+    let (status, said) = delivery(phone, Method::POST, "/book", Some(wrong)).await;
+    let why = said["detail"].as_str().unwrap_or_default();
+    narrator.check(status == 409, &format!("for less than it costs it is refused: {why}"));
+    let right = body(id, 1, &variant["cost"]);
+    let (status, booked) = delivery(phone, Method::POST, "/book", Some(right)).await;
+    narrator.check(status == 200, &format!("she books it until {}", booked["until"]));
+    let other = body(&json!("demo-0"), 0, &variant["cost"]);
+    let (status, said) = delivery(phone, Method::POST, "/book", Some(other)).await;
+    let is_full = status == 409 && said["slots"].as_array().is_some_and(|all| !all.is_empty());
+    narrator.check(is_full, "another order does not get it, and is told which times are free");
+    let point = json!({"orderId": id, "version": 1, "pickupPointId": 120});
+    let (status, _) = delivery(phone, Method::POST, "/book", Some(point)).await;
+    let (_, offered) = delivery(phone, Method::GET, &path, None).await;
+    let is_free = offered["variants"][0]["slots"][0]["free"] == 1;
+    narrator.check(status == 200 && is_free, "she takes the point instead: the time is free again");
 }
 
 /// Asks the catalogue, when it has been read.
@@ -111,6 +173,15 @@ async fn order(
     body: Option<Value>,
 ) -> (u16, Value) {
     phone.send_to("order", method, path, body, HeaderMap::new()).await
+}
+
+async fn delivery(
+    phone: &mut Device<'_>,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> (u16, Value) {
+    phone.send_to("delivery", method, path, body, HeaderMap::new()).await
 }
 
 async fn store(

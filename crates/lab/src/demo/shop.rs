@@ -1,5 +1,6 @@
 //! The demonstration of the shop: a client comes, comes back, pays from a
-//! wallet, and fills a basket.
+//! wallet, fills a basket, and
+//! chooses how it comes.
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::json;
@@ -41,8 +42,8 @@ pub struct Desk<'a, Credit, Service, Books, Fill> {
     pub service: Service,
     /// Adds up the books: how many transfers there are, if all is right.
     pub books: Books,
-    /// Gives the shop a feed of products, a table of outlets, and one of what
-    /// they have.
+    /// Gives the shop a feed of products, tables of outlets and of delivery,
+    /// and one of what the outlets have.
     pub fill: Fill,
 }
 
@@ -53,7 +54,7 @@ pub async fn tell<Credit, Service, Books, Fill>(
     desk: Desk<'_, Credit, Service, Books, Fill>,
 ) -> bool
 where
-    Fill: AsyncFn(&str, &str, &str) -> bool,
+    Fill: AsyncFn(&str, &[&str], &str) -> bool,
     Credit: AsyncFn(&str, &str) -> bool,
     Service: Fn() -> (&'static str, String),
     Books: AsyncFn() -> Option<u64>,

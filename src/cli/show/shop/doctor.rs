@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::bookings;
 use super::finding::Finding;
 use super::goods;
 use super::ledger::{verified, worded};
@@ -12,7 +13,12 @@ use crate::flows::stored::{is_of_the_shop, lanes};
 
 pub async fn run(options: &ServerOptions) -> Result<(), Failed> {
     let server = options.connect().await?;
-    let findings = [books(&server).await?, goods::look(&server).await?, messages(&server).await?];
+    let findings = [
+        books(&server).await?,
+        goods::look(&server).await?,
+        bookings::look(&server).await?,
+        messages(&server).await?,
+    ];
     let wrong = findings.iter().map(|finding| finding.faults.len()).sum::<usize>();
     if options.json {
         let shown = findings

@@ -10,13 +10,15 @@ use http::Method;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tillgate_shop::delivery::audit::Part;
+use tillgate_shop::delivery::plan::Plan;
 use tillgate_shop::menu::categories::Categories;
 use tillgate_shop::menu::feed::{Broken, Feed, Skipped, yml};
 use tillgate_shop::menu::import::{Counts, Stored};
 use tillgate_shop::menu::keep::{Changes, Kept};
 use tillgate_shop::outlets::Outlets;
 
-use super::outlets;
+use super::tables::{self, Table};
 use crate::cli::client::{Server, ServerOptions};
 use crate::cli::show::print_json;
 use crate::cli::{Failed, say};
@@ -26,8 +28,8 @@ use crate::peer::Client;
 pub struct Import {
     #[command(flatten)]
     server: ServerOptions,
-    /// A YML file or its address [default: feed of [shop]]; or a CSV file with
-    /// the columns id, name, address, stock
+    /// A YML file or its address [default: feed of [shop]]; or a CSV file of
+    /// outlets, pickup points, zones or times of couriers, known by its columns
     #[arg(value_name = "FILE|URL")]
     source: Option<String>,
     /// Say what would change, and change nothing
@@ -66,7 +68,7 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
         })?,
     };
     if Path::new(&source).extension().is_some_and(|end| end.eq_ignore_ascii_case("csv")) {
-        return import_outlets(&source, options, *dry_run).await;
+        return import_table(&source, options, *dry_run).await;
     }
     let feed = read(&source).await?;
     let server = options.connect().await?;
@@ -109,22 +111,29 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Replaces the outlets by those of a file.
-async fn import_outlets(source: &str, options: &ServerOptions, is_dry: bool) -> Result<(), Failed> {
+/// Replaces what a table has: outlets, points, zones or times of couriers.
+async fn import_table(source: &str, options: &ServerOptions, is_dry: bool) -> Result<(), Failed> {
     let bytes = std::fs::read(source)
         .map_err(|why| Failed::because(format!("cannot read {source}: {why}")))?;
-    let new = outlets::read(&bytes)
+    let table = tables::read(&bytes)
         .map_err(|why| Failed::because(format!("{source}, {why}. Nothing was changed")))?;
     let server = options.connect().await?;
-    let old: Outlets = decoded(server.get("/shop/store/outlets", &[]).await?)?;
-    let is_same = old == new;
+    let (plural, count) = size(&table);
+    let is_same = match &table {
+        Table::Outlets(new) => {
+            let old: Outlets = decoded(server.get(OUTLETS, &[]).await?)?;
+            old == *new
+        }
+        Table::Delivery(part) => {
+            let old: Plan = decoded(server.get(DELIVERY_PLAN, &[]).await?)?;
+            part.clone().set_in(old.clone()) == old
+        }
+    };
     if !is_same && !is_dry {
-        let body = serde_json::to_vec(&new).map_err(Failed::because)?;
-        server.put("/shop/store/outlets", "application/json", body).await?;
+        put(&server, &table).await?;
     }
-    let count = new.all.len();
     if options.json {
-        print_json(&json!({"dry_run": is_dry, "outlets": count, "changed": !is_same}));
+        print_json(&json!({"dry_run": is_dry, plural: count, "changed": !is_same}));
         return Ok(());
     }
     let done = match (is_same, is_dry) {
@@ -132,22 +141,55 @@ async fn import_outlets(source: &str, options: &ServerOptions, is_dry: bool) -> 
         (false, true) => "would be replaced",
         (false, false) => "replaced",
     };
-    say(format_args!("{count} outlets, {done}"));
+    say(format_args!("{count} {plural}, {done}"));
     Ok(())
 }
 
-/// Gives a shop the products of a feed, outlets, and what they have.
+const OUTLETS: &str = "/shop/store/outlets";
+const DELIVERY_PLAN: &str = "/shop/delivery/plan";
+
+/// What the lines of a table are called, and how many there are.
+const fn size(table: &Table) -> (&'static str, usize) {
+    match table {
+        Table::Outlets(outlets) => ("outlets", outlets.all.len()),
+        Table::Delivery(Part::Points(points)) => ("points", points.len()),
+        Table::Delivery(Part::Zones(zones)) => ("zones", zones.len()),
+        Table::Delivery(Part::Times(times)) => ("times", times.len()),
+    }
+}
+
+async fn put(server: &Server, table: &Table) -> Result<(), Failed> {
+    let (path, body) = match table {
+        Table::Outlets(outlets) => (OUTLETS, serde_json::to_vec(outlets)),
+        Table::Delivery(part) => (DELIVERY_PLAN, serde_json::to_vec(part)),
+    };
+    let body = body.map_err(Failed::because)?;
+    server.put(path, "application/json", body).await.map(drop)
+}
+
+/// What a shop is filled with.
+#[derive(Debug)]
+pub struct Filling<'a> {
+    /// A catalogue in YML.
+    pub feed: &'a str,
+    /// Tables, as [`tables`] reads them.
+    pub tables: &'a [&'a str],
+    /// What is in stock.
+    pub stock: &'a str,
+}
+
+/// Gives a shop products, outlets with what they have, and delivery.
 ///
 /// # Errors
 /// Why it was not done.
-pub async fn fill(server: &Server, feed: &str, outlets: &str, stock: &str) -> Result<(), Failed> {
-    let feed = yml::read(feed.as_bytes()).map_err(Failed::because)?;
+pub async fn fill(server: &Server, filling: &Filling<'_>) -> Result<(), Failed> {
+    let feed = yml::read(filling.feed.as_bytes()).map_err(Failed::because)?;
     let (_, changes) = stored(server).await?.differences(feed);
     send(server, changes).await?;
-    let outlets = outlets::read(outlets.as_bytes()).map_err(Failed::because)?;
-    let body = serde_json::to_vec(&outlets).map_err(Failed::because)?;
-    server.put("/shop/store/outlets", "application/json", body).await?;
-    server.put("/stock", "text/csv", stock.as_bytes().to_vec()).await.map(drop)
+    for text in filling.tables {
+        put(server, &tables::read(text.as_bytes()).map_err(Failed::because)?).await?;
+    }
+    server.put("/stock", "text/csv", filling.stock.as_bytes().to_vec()).await.map(drop)
 }
 
 fn named(skipped: &Skipped) -> Value {

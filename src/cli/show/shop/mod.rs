@@ -1,13 +1,14 @@
 //! `tillgate shop`: its staff, its money, its state.
 
+mod bookings;
 mod doctor;
 mod finding;
 mod goods;
 pub mod import;
 pub mod ledger;
-mod outlets;
 mod products;
 mod staff;
+mod tables;
 
 use clap::Subcommand;
 
@@ -23,8 +24,8 @@ pub enum Command {
     /// The shop's staff: clients with roles
     #[command(subcommand)]
     Staff(Staff),
-    /// Read the catalogue from a YML feed and write what differs; or the
-    /// outlets from a CSV file
+    /// Read the catalogue from a YML feed and write what differs; or outlets,
+    /// pickup points, zones or times of couriers from a CSV file
     Import(Import),
     /// What the shop sells
     #[command(subcommand)]
