@@ -9,8 +9,8 @@ const { SHOP, SMS_PORT, LETTERS, PICTURES, PATHS, CHROMIUM } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PASSWORD = "верный конь везёт сено";
 const WORDS = {
-  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль", data: "Изменить данные", save: "Сохранить", verify: "Подтвердить адрес", verified: "Адрес подтверждён", notVerified: "не подтверждён", again: "Отправить письмо ещё раз", forgotten: "Забыли пароль?", send: "Прислать письмо", set: "Задать пароль", phone: "Подтвердить телефон", confirm: "Подтвердить", balance: "21,00\u00a0₽", operations: "Операции", older: "Более ранние операции", account: "Личный кабинет", wishes: "Уведомления", find: "Найти", add: "Добавить в корзину", cart: "Моя корзина", changeLine: "Изменить", removeLine: "Удалить товар из корзины", remove: "Удалить", orders: "Мои заказы", stock: "В наличии:", milk: "89,90\u00a0₽", two: "134,90\u00a0₽", four: "314,70\u00a0₽", three: "269,70\u00a0₽" },
-  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password", data: "Change your data", save: "Save", verify: "Confirm the address", verified: "The address is confirmed", notVerified: "is not confirmed", again: "Send the letter again", forgotten: "Forgotten your password?", send: "Send the letter", set: "Choose the password", phone: "Confirm the phone", confirm: "Confirm", balance: "₽21.00", operations: "Operations", older: "Earlier operations", account: "My account", wishes: "Notifications", find: "Find", add: "Add to the basket", cart: "My basket", changeLine: "Change", removeLine: "Remove from the basket", remove: "Remove", orders: "My orders", stock: "In stock:", milk: "₽89.90", two: "₽134.90", four: "₽314.70", three: "₽269.70" },
+  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль", data: "Изменить данные", save: "Сохранить", verify: "Подтвердить адрес", verified: "Адрес подтверждён", notVerified: "не подтверждён", again: "Отправить письмо ещё раз", forgotten: "Забыли пароль?", send: "Прислать письмо", set: "Задать пароль", phone: "Подтвердить телефон", confirm: "Подтвердить", balance: "21,00\u00a0₽", operations: "Операции", older: "Более ранние операции", account: "Личный кабинет", wishes: "Уведомления", find: "Найти", add: "Добавить в корзину", cart: "Моя корзина", changeLine: "Изменить", removeLine: "Удалить товар из корзины", remove: "Удалить", orders: "Мои заказы", stock: "В наличии:", milk: "89,90\u00a0₽", two: "134,90\u00a0₽", four: "314,70\u00a0₽", three: "269,70\u00a0₽", checkOut: "Оформить заказ", byCourier: "Доставка курьером", atPoint: "Забрать товар на пункте выдачи", pay: "Оплатить заказ", agree: "Подтвердить стоимость доставки", options: "Показать варианты", cost: "199,00\u00a0₽", withDelivery: "468,70\u00a0₽", changeDelivery: "Изменить доставку", chooseWay: "Выберите, как получить заказ", time: "Время доставки" },
+  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password", data: "Change your data", save: "Save", verify: "Confirm the address", verified: "The address is confirmed", notVerified: "is not confirmed", again: "Send the letter again", forgotten: "Forgotten your password?", send: "Send the letter", set: "Choose the password", phone: "Confirm the phone", confirm: "Confirm", balance: "₽21.00", operations: "Operations", older: "Earlier operations", account: "My account", wishes: "Notifications", find: "Find", add: "Add to the basket", cart: "My basket", changeLine: "Change", removeLine: "Remove from the basket", remove: "Remove", orders: "My orders", stock: "In stock:", milk: "₽89.90", two: "₽134.90", four: "₽314.70", three: "₽269.70", checkOut: "Check out", byCourier: "Delivery by courier", atPoint: "Collect at a pickup point", pay: "Pay for the order", agree: "Confirm the delivery cost", options: "Show the options", cost: "₽199.00", withDelivery: "₽468.70", changeDelivery: "Change the delivery", chooseWay: "Choose how the order comes", time: "Delivery time" },
 };
 let count = 0;
 let faults = 0;
@@ -298,7 +298,7 @@ async function open(page, path, query, name) {
   await follow(page, path, name);
 }
 
-/** Scenarios 2 to 4: a product is searched for and put into the basket, another one is added, one is removed. */
+/** Scenarios 2 to 5: a product is searched for and put into the basket, another one is added, one is removed; the order is delivered. */
 async function buy(browser, path) {
   const words = WORDS[path.lang];
   count += 1;
@@ -332,6 +332,7 @@ async function buy(browser, path) {
   await follow(page, path, "Молоко топлёное 1 л");
   assert.ok((await page.content()).includes("Томлёное в печи."));
   await look(page, path, "goods");
+  await weigh(page, path);
 
   // Who is not logged in is led through the log-in to the basket, with the product in it.
   await press(page, path, words.add);
@@ -376,8 +377,135 @@ async function buy(browser, path) {
   await follow(page, path, words.orders);
   assert.ok((await page.locator("main").innerText()).includes(words.three));
   await look(page, path, "orders");
+  await checkOut(page, path);
   await context.close();
 }
+
+/** Scenario 5: the order is to be fetched at a point; then a courier is to bring it. */
+async function checkOut(page, path) {
+  const words = WORDS[path.lang];
+  const main = page.locator("main");
+  const pay = page.getByRole("button", { name: words.pay, exact: true });
+  const way = (name) => page.getByRole("radio", { name, exact: true });
+
+  // «Оформить заказ» opens a form with two ways.
+  await page.goto(`${SHOP}/cart`);
+  await press(page, path, words.checkOut);
+  await page.waitForURL("**/checkout");
+  for (const name of [words.byCourier, words.atPoint]) assert.ok(await way(name).isVisible(), name);
+  await look(page, path, "checkout");
+  if (path.scripts) assert.ok(await pay.isDisabled(), "the button waits");
+  else {
+    await press(page, path, words.pay);
+    assert.ok((await page.getByRole("alert").innerText()).includes(words.chooseWay), "the server says what is missing");
+  }
+
+  // «Забрать товар на пункте выдачи» wakes the list; a point in it wakes the button.
+  await choose(page, path, way(words.atPoint));
+  const filter = page.locator("#filter");
+  if (path.scripts) assert.ok(await page.locator("#address").isHidden(), "only the chosen way is shown");
+  await write(page, path, filter, "улица королева");
+  if (!path.scripts) await Promise.all([page.waitForEvent("load"), page.locator('button[value="points"]').click()]);
+  const points = page.locator('#points input[type="radio"]');
+  await until(async () => (await points.count()) === 1, "the list has the point that was written");
+  if (path.scripts) assert.ok(await pay.isDisabled(), "no point is chosen");
+  await choose(page, path, points.first());
+  await look(page, path, "checkout-point");
+  if (path.scripts) assert.ok(await pay.isEnabled(), "the button is awake");
+  await press(page, path, words.pay);
+  await page.waitForURL("**/checkout/pay");
+  assert.ok((await main.innerText()).includes("У метро"));
+  assert.ok((await main.innerText()).includes(words.three));
+  await look(page, path, "ready-point");
+
+  // «Доставка курьером»: the address and a company bring the cost and its box; the box wakes the button.
+  await follow(page, path, words.changeDelivery);
+  await page.waitForURL("**/checkout");
+  await choose(page, path, way(words.byCourier));
+  await write(page, path, page.locator("#address"), "170100, Тверь, Советская, 1");
+  if (!path.scripts) await press(page, path, words.options);
+  await until(() => page.locator("#couriers [role=alert]").isVisible(), "nobody delivers to Tver");
+  await look(page, path, "checkout-outside");
+  await write(page, path, page.locator("#address"), "125009, Москва, Тверская улица, 1");
+  if (!path.scripts) await press(page, path, words.options);
+  const own = page.locator(".variant").filter({ hasText: "Свои курьеры" });
+  await until(() => own.isVisible(), "companies that deliver there");
+  if (path.scripts) assert.ok(await own.getByText(words.cost).isHidden(), "no company is chosen");
+  await choose(page, path, own.getByRole("radio"));
+  await until(() => own.getByText(words.cost).isVisible(), "the cost");
+  const time = own.getByRole("combobox");
+  await time.selectOption({ index: 1 });
+  const agree = own.getByRole("checkbox", { name: words.agree, exact: true });
+  assert.ok(await agree.isVisible(), "the box of the cost");
+  if (path.scripts) assert.ok(await pay.isDisabled(), "the cost is not confirmed");
+  await choose(page, path, agree);
+  await look(page, path, "checkout-courier");
+  if (path.scripts) assert.ok(await pay.isEnabled(), "the button is awake");
+  await press(page, path, words.pay);
+  await page.waitForURL("**/checkout/pay");
+  for (const shown of [words.cost, words.withDelivery, "Тверская улица"]) assert.ok((await main.innerText()).includes(shown), shown);
+  await look(page, path, "ready-courier");
+}
+
+/** Waits until something is so. */
+async function until(isSo, what) {
+  const deadline = Date.now() + 20_000;
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(`not within 20 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Chooses a radio button or a box. */
+async function choose(page, path, field) {
+  if (path.hands === "keyboard") {
+    await field.focus();
+    await page.keyboard.press("Space");
+  } else await field.check();
+}
+
+/** Writes into a field, letter by letter. */
+async function write(page, path, field, text) {
+  if (path.hands === "keyboard") {
+    await field.focus();
+    await page.keyboard.press("Control+A");
+    await page.keyboard.type(text);
+  } else await field.fill(text);
+}
+
+/** The first view of a page is small, and nothing moves in it. */
+async function weigh(page, path) {
+  let bytes = 0;
+  let script = 0;
+  const count = async (response) => {
+    const { length } = await response.body();
+    bytes += length;
+    if (response.url().endsWith(".js")) script += length;
+  };
+  const counted = [];
+  const seen = (response) => counted.push(count(response));
+  page.on("response", seen);
+  await page.reload({ waitUntil: "networkidle" });
+  page.off("response", seen);
+  await Promise.all(counted);
+  assert.ok(bytes > 1000 && bytes <= 120_000, `${bytes} bytes`);
+  assert.ok(script <= 20_000, `${script} bytes of script`);
+  if (!path.scripts) return;
+  assert.equal(await shift(page), 0, "nothing moves after the first paint");
+}
+
+/** How far the parts of a page have moved without the client's doing. */
+const shift = (page) =>
+  page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        let sum = 0;
+        new PerformanceObserver((list) => {
+          for (const { hadRecentInput, value } of list.getEntries()) sum += hadRecentInput ? 0 : value;
+        }).observe({ type: "layout-shift", buffered: true });
+        requestAnimationFrame(() => setTimeout(() => resolve(sum), 0));
+      }),
+  );
 
 /** Sets the quantity of a product in the basket. */
 async function set(page, path, name, quantity) {
@@ -413,7 +541,7 @@ const browser = await chromium.launch({
 for (const path of PATHS === "one" ? paths.slice(0, 1) : paths) {
   await register(browser, path);
   await buy(browser, path);
-  console.log(`scenarios 1 to 4, ${path.name}: done`);
+  console.log(`scenarios 1 to 5, ${path.name}: done`);
 }
 await browser.close();
 provider.close();

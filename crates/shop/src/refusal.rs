@@ -122,7 +122,14 @@ const NOT_KNOWN: &str = "not-known";
 /// Whether the body of an answer says [`Refusal::NotKnown`].
 #[must_use]
 pub fn is_not_known(body: &Value) -> bool {
-    body["type"] == format!("{TYPES}{NOT_KNOWN}")
+    is_kind(body, NOT_KNOWN)
+}
+
+/// Whether the body of an answer is a problem of the kind with this name.
+#[must_use]
+pub fn is_kind(body: &Value, name: &str) -> bool {
+    let kind = body["type"].as_str().and_then(|kind| kind.strip_prefix(TYPES));
+    kind == Some(name)
 }
 
 /// What the names of all types begin with.

@@ -9,14 +9,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tillgate_kernel::Language;
+use tillgate_kernel::{Language, Money};
 
 use super::Front;
 use super::market::{address_of, encoded};
 use super::page::Frame;
 use super::posted::Received;
 use crate::Refusal;
-use crate::refusal::is_not_known;
+use crate::refusal::{is_kind, is_not_known};
 use crate::roubles::Roubles;
 use crate::service_client::{Caller, Reply};
 
@@ -65,8 +65,8 @@ pub(super) struct ShownLine {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Order {
-    id: String,
-    version: u64,
+    pub id: String,
+    pub version: u64,
     status: String,
     order_items: Vec<Item>,
     total: Roubles,
@@ -106,6 +106,15 @@ impl Order {
         }
     }
 
+    pub(super) fn total(&self) -> Money {
+        self.total.0
+    }
+
+    /// The product of the first line, and how many pieces are wanted.
+    pub(super) fn first_line(&self) -> Option<(u64, u64)> {
+        self.order_items.first().map(|item| (item.product.id, item.quantity))
+    }
+
     fn quantity_of(&self, product: u64) -> u64 {
         self.order_items
             .iter()
@@ -132,8 +141,11 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Response {
     let words = front.frame(&headers).words;
-    let problem =
-        (query.as_deref() == Some("look")).then(|| (StatusCode::OK, words.cart_look.to_owned()));
+    let problem = match query.as_deref() {
+        Some("look") => Some((StatusCode::OK, words.cart_look.to_owned())),
+        Some("expired") => Some((StatusCode::OK, words.hold_expired.to_owned())),
+        _ => None,
+    };
     match front.basket(&Caller::of(&headers, None)).await {
         Ok(Some(order)) => front.cart_page(order, &headers, problem),
         Ok(None) => Redirect::to("/login?next=/cart").into_response(),
@@ -254,7 +266,7 @@ pub async fn remove(
 impl Front {
     /// The basket of the caller: `None` if nobody is logged in, and no order if
     /// it was not begun.
-    async fn basket(&self, caller: &Caller) -> Result<Option<Option<Order>>, Refusal> {
+    pub(super) async fn basket(&self, caller: &Caller) -> Result<Option<Option<Order>>, Refusal> {
         let reply = self.order.call(Method::GET, "/get", caller, None).await?;
         match reply.status {
             StatusCode::OK => Ok(Some(Some(reply.read()?))),
@@ -281,9 +293,9 @@ impl Front {
     }
 
     /// The basket as it is now, with why it was not changed.
-    async fn cart_with_problem(&self, reply: &Reply, received: &Received) -> Response {
+    pub(super) async fn cart_with_problem(&self, reply: &Reply, received: &Received) -> Response {
         let headers = &received.headers;
-        let is_stale = reply.body["version"].is_u64();
+        let is_stale = is_kind(&reply.body, "stale-version");
         let said = reply.body["detail"].as_str().unwrap_or_default().to_owned();
         let words = self.frame(headers).words;
         let problem = if is_stale { words.cart_changed.to_owned() } else { said };

@@ -10,11 +10,16 @@
 //! - `posted` reads forms, `reply` the answers of services;
 //! - `market` is the home page, the categories and the search, `goods` the page
 //!   of a product, `cart` the basket, `orders` are the client's orders;
+//! - `checkout` leads from the basket to the payment, and `choice` is what the
+//!   client chooses between there, and `case` how an order comes;
 //! - `register`, `verify`, `phone`, `login`, `reset`, `account`, `own`,
 //!   `wallet` and `wishes` are the pages.
 
 mod account;
 mod cart;
+mod case;
+mod checkout;
+mod choice;
 mod form_page;
 mod goods;
 mod link_token;
@@ -81,6 +86,11 @@ pub fn routes(front: Arc<Front>) -> Router {
         .route("/cart", get(cart::show).post(cart::set))
         .route("/cart/add", get(cart::add_after_log_in).post(cart::add))
         .route("/cart/remove", get(cart::remove))
+        .route("/checkout", get(checkout::show).post(checkout::submit))
+        .route("/checkout/begin", post(checkout::begin))
+        .route("/checkout/points", post(checkout::points))
+        .route("/checkout/couriers", post(checkout::couriers))
+        .route("/checkout/pay", get(checkout::pay))
         .route("/orders", get(orders::list))
         .route("/orders/{id}", get(orders::show))
         .route("/register", get(register::form).post(register::submit))

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::Front;
 use super::account::day_and_minute;
 use super::cart::{Order, ShownOrder};
+use super::case::ShownDelivery;
 use super::market::encoded;
 use super::page::Frame;
 use super::words::Words;
@@ -37,6 +38,7 @@ struct Line {
 struct Page {
     frame: Frame,
     line: Line,
+    delivery: Option<ShownDelivery>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -110,8 +112,10 @@ impl Front {
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => return Err(Refusal::NotFound),
             _ => return Err(Refusal::Unavailable),
         }
-        let line = self.line(reply.read()?, headers);
-        Ok(Some(Page { line, frame: self.frame(headers) }))
+        let order: Order = reply.read()?;
+        let delivery = self.delivery_of(&order, headers).await?;
+        let line = self.line(order, headers);
+        Ok(Some(Page { line, delivery, frame: self.frame(headers) }))
     }
 
     fn line(&self, order: Order, headers: &HeaderMap) -> Line {

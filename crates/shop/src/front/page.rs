@@ -105,7 +105,7 @@ pub fn with_pause(mut response: Response, reply: &Reply) -> Response {
 /// kept by nobody.
 fn guard(headers: &mut HeaderMap) {
     const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-                          base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+                          connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     let fixed = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),

@@ -1,0 +1,361 @@
+//! From the basket to the button that pays: goods are held, and the client
+//! chooses how they come.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{HeaderMap, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tillgate_kernel::Money;
+
+use super::Front;
+use super::account::day_and_minute;
+use super::cart::{Order, ShownOrder};
+use super::case::ShownDelivery;
+use super::choice::{Couriers, Points, Wanted};
+use super::market::encoded;
+use super::page::Frame;
+use super::posted::Received;
+use crate::Refusal;
+use crate::refusal::is_kind;
+use crate::roubles::Roubles;
+use crate::service_client::{Caller, Reply};
+
+#[derive(Template)]
+#[template(path = "checkout.html")]
+struct Page {
+    frame: Frame,
+    token: String,
+    order: ShownOrder,
+    /// Until when the goods are held.
+    until: String,
+    /// `courier`, `point`, or nothing yet.
+    way: String,
+    points: Points,
+    couriers: Couriers,
+    problem: Option<String>,
+}
+
+/// The list of points alone, for the script.
+#[derive(Template)]
+#[template(path = "checkout_points.html")]
+struct PointsPart {
+    frame: Frame,
+    points: Points,
+}
+
+/// What companies offer alone, for the script.
+#[derive(Template)]
+#[template(path = "checkout_couriers.html")]
+struct CouriersPart {
+    frame: Frame,
+    couriers: Couriers,
+}
+
+#[derive(Template)]
+#[template(path = "checkout_pay.html")]
+struct Ready {
+    frame: Frame,
+    order: ShownOrder,
+    delivery: ShownDelivery,
+    total: String,
+    until: String,
+}
+
+/// What is held for an order.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Hold {
+    version: u64,
+    store_id: u64,
+    until: String,
+}
+
+/// What stands in the way of a page: another page.
+enum Stop {
+    To(&'static str),
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Stop {
+        Stop::Refused(refusal)
+    }
+}
+
+const LOG_IN: Stop = Stop::To("/login?next=/checkout");
+/// The basket, saying that the time is over.
+const HOLD_AGAIN: Stop = Stop::To("/cart?expired");
+
+/// `POST /checkout/begin`: looks at the prices again, and holds the goods.
+pub async fn begin(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let received = front.receive(request).await;
+    if !received.is_ours {
+        return Redirect::to("/cart").into_response();
+    }
+    match front.hold_basket(&received).await {
+        Ok(Some(reply)) => front.cart_with_problem(&reply, &received).await,
+        Ok(None) => Redirect::to("/checkout").into_response(),
+        Err(stop) => front.stopped(stop, &received.headers),
+    }
+}
+
+/// `GET /checkout`
+pub async fn show(State(front): State<Arc<Front>>, headers: HeaderMap) -> Response {
+    let caller = Caller::of(&headers, None);
+    let outcome = async {
+        let (order, hold) = front.held_basket(&caller).await?;
+        let case = front.case_of(&order, &caller).await?;
+        let wanted = case.map(|case| Wanted::of_case(&case)).unwrap_or_default();
+        Ok((order, hold, wanted))
+    };
+    match outcome.await {
+        Ok((order, hold, wanted)) => {
+            front.checkout_page(order, hold, wanted, &caller, &headers, None).await
+        }
+        Err(stop) => front.stopped(stop, &headers),
+    }
+}
+
+/// `POST /checkout`: shows what there is, or books what was chosen.
+pub async fn submit(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let received = front.receive(request).await;
+    if !received.is_ours {
+        return Redirect::to("/checkout").into_response();
+    }
+    let wanted = Wanted::of_form(&received.posted);
+    let (order, hold) = match front.held_basket(&received.caller).await {
+        Ok(held) => held,
+        Err(stop) => return front.stopped(stop, &received.headers),
+    };
+    let mut problem = None;
+    if received.posted.get("action") == "pay" {
+        let words = front.frame(&received.headers).words;
+        match wanted.booking(&order.id, order.version, words) {
+            Err(missing) => problem = Some((StatusCode::BAD_REQUEST, missing.to_owned())),
+            Ok(body) => match front.book(&body, &received.caller).await {
+                Ok(None) => return Redirect::to("/checkout/pay").into_response(),
+                Ok(Some(reply)) if is_kind(&reply.body, "stale-version") => {
+                    return front.cart_with_problem(&reply, &received).await;
+                }
+                Ok(Some(reply)) => {
+                    let said = reply.body["detail"].as_str().unwrap_or_default().to_owned();
+                    problem = Some((reply.status, said));
+                }
+                Err(stop) => return front.stopped(stop, &received.headers),
+            },
+        }
+    }
+    let (caller, headers) = (&received.caller, &received.headers);
+    front.checkout_page(order, hold, wanted, caller, headers, problem).await
+}
+
+/// `POST /checkout/points`: the list of points, for the script.
+pub async fn points(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let received = front.receive(request).await;
+    if !received.is_ours {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let wanted = Wanted::of_form(&received.posted);
+    match front.points_for(&wanted, &received.caller).await {
+        Ok(points) => {
+            let part = PointsPart { frame: front.frame(&received.headers), points };
+            front.page(&part, StatusCode::OK, &received.visitor)
+        }
+        Err(refusal) => refusal.kind().0.into_response(),
+    }
+}
+
+/// `POST /checkout/couriers`: what companies offer, for the script.
+pub async fn couriers(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let received = front.receive(request).await;
+    if !received.is_ours {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let wanted = Wanted::of_form(&received.posted);
+    match front.couriers_for(&wanted, &received.caller, received.language).await {
+        Ok(couriers) => {
+            let part = CouriersPart { frame: front.frame(&received.headers), couriers };
+            front.page(&part, StatusCode::OK, &received.visitor)
+        }
+        Err(refusal) => refusal.kind().0.into_response(),
+    }
+}
+
+/// `GET /checkout/pay`: what is held and booked, before it is paid.
+pub async fn pay(State(front): State<Arc<Front>>, headers: HeaderMap) -> Response {
+    match front.ready_page(&headers).await {
+        Ok(page) => {
+            let (visitor, _) = front.visitor(&headers);
+            front.page(&page, StatusCode::OK, &visitor)
+        }
+        Err(stop) => front.stopped(stop, &headers),
+    }
+}
+
+impl Front {
+    fn stopped(&self, stop: Stop, headers: &HeaderMap) -> Response {
+        match stop {
+            Stop::To(page) => Redirect::to(page).into_response(),
+            Stop::Refused(refusal) => self.sorry(&refusal, headers),
+        }
+    }
+
+    /// Holds what the basket has. Returns what a service says against it.
+    async fn hold_basket(&self, received: &Received) -> Result<Option<Reply>, Stop> {
+        let number = received.posted.get("version").trim().parse::<u64>();
+        let version = number.map_err(|_| Refusal::NotFound)?;
+        let (id, caller) = (received.posted.get("id"), &received.caller);
+        let body = json!({"id": id, "version": version});
+        let reply = self.order.call(Method::PUT, "/check", caller, Some(&body)).await?;
+        let order: Order = match reply.status {
+            StatusCode::OK => reply.read()?,
+            StatusCode::UNAUTHORIZED => return Err(LOG_IN),
+            _ => return Ok(Some(reply)),
+        };
+        let mut outlet = match self.hold_of(&order, caller).await? {
+            Some(hold) => hold.store_id,
+            None => match self.outlet_with(&order, caller).await? {
+                Some(outlet) => outlet,
+                None => return Err(Refusal::Unavailable.into()),
+            },
+        };
+        // The outlet that has the first line may lack another: the answer names
+        // those that have all.
+        let mut is_first = true;
+        loop {
+            let body = json!({"orderId": order.id, "version": order.version, "storeId": outlet});
+            let reply = self.store.call(Method::POST, "/reserve", caller, Some(&body)).await?;
+            match reply.status {
+                StatusCode::OK => return Ok(None),
+                StatusCode::UNAUTHORIZED => return Err(LOG_IN),
+                _ => match reply.body["stores"][0].as_u64() {
+                    Some(other) if is_first => outlet = other,
+                    _ => return Ok(Some(reply)),
+                },
+            }
+            is_first = false;
+        }
+    }
+
+    /// An outlet that has what the first line wants; any, if none has.
+    async fn outlet_with(&self, order: &Order, caller: &Caller) -> Result<Option<u64>, Refusal> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Places {
+            product_places: Vec<Place>,
+        }
+        #[derive(Deserialize)]
+        struct Place {
+            store: Outlet,
+            quantity: u64,
+        }
+        #[derive(Deserialize)]
+        struct Outlet {
+            id: u64,
+        }
+        let Some((product, quantity)) = order.first_line() else { return Ok(None) };
+        let path = format!("/get?productId={product}");
+        let reply = self.store.call(Method::GET, &path, caller, None).await?;
+        if reply.status != StatusCode::OK {
+            return Err(Refusal::Unavailable);
+        }
+        let Places { product_places } = reply.read()?;
+        let with_all = product_places.iter().find(|place| place.quantity >= quantity);
+        Ok(with_all.or(product_places.first()).map(|place| place.store.id))
+    }
+
+    /// What is held for an order.
+    async fn hold_of(&self, order: &Order, caller: &Caller) -> Result<Option<Hold>, Stop> {
+        let path = format!("/reserve?orderId={}", encoded(&order.id));
+        let reply = self.store.call(Method::GET, &path, caller, None).await?;
+        match reply.status {
+            StatusCode::OK => Ok(Some(reply.read()?)),
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::UNAUTHORIZED => Err(LOG_IN),
+            _ => Err(Refusal::Unavailable.into()),
+        }
+    }
+
+    /// The basket with what is held for it.
+    async fn held_basket(&self, caller: &Caller) -> Result<(Order, Hold), Stop> {
+        let Some(order) = self.basket(caller).await? else { return Err(LOG_IN) };
+        let Some(order) = order.filter(|order| order.first_line().is_some()) else {
+            return Err(Stop::To("/cart"));
+        };
+        let hold = self.hold_of(&order, caller).await?;
+        let hold = hold.filter(|hold| hold.version == order.version).ok_or(HOLD_AGAIN)?;
+        Ok((order, hold))
+    }
+
+    /// Books a way. Returns what the service says against it.
+    async fn book(&self, body: &Value, caller: &Caller) -> Result<Option<Reply>, Stop> {
+        let reply = self.delivery.call(Method::POST, "/book", caller, Some(body)).await?;
+        match reply.status {
+            StatusCode::OK => Ok(None),
+            StatusCode::UNAUTHORIZED => Err(LOG_IN),
+            _ => Ok(Some(reply)),
+        }
+    }
+
+    async fn checkout_page(
+        &self,
+        order: Order,
+        hold: Hold,
+        wanted: Wanted,
+        caller: &Caller,
+        headers: &HeaderMap,
+        problem: Option<(StatusCode, String)>,
+    ) -> Response {
+        let language = self.language_of(headers);
+        let points = match self.points_for(&wanted, caller).await {
+            Ok(points) => points,
+            Err(refusal) => return self.sorry(&refusal, headers),
+        };
+        let couriers = match self.couriers_for(&wanted, caller, language).await {
+            Ok(couriers) => couriers,
+            Err(refusal) => return self.sorry(&refusal, headers),
+        };
+        let (status, problem) = match problem {
+            Some((status, problem)) => (status, Some(problem)),
+            None => (StatusCode::OK, None),
+        };
+        let (visitor, token) = self.visitor(headers);
+        let page = Page {
+            frame: self.frame(headers),
+            token,
+            order: order.shown(language),
+            until: day_and_minute(&hold.until, &self.time_zone),
+            way: wanted.way,
+            points,
+            couriers,
+            problem,
+        };
+        self.page(&page, status, &visitor)
+    }
+
+    async fn ready_page(&self, headers: &HeaderMap) -> Result<Ready, Stop> {
+        let caller = Caller::of(headers, None);
+        let language = self.language_of(headers);
+        let (order, hold) = self.held_basket(&caller).await?;
+        let case = self.case_of(&order, &caller).await?;
+        let case = case.filter(|case| case.is_preliminary() && case.version == order.version);
+        let case = case.ok_or(Stop::To("/checkout"))?;
+        let frame = self.frame(headers);
+        let delivery = case.shown(frame.words, language).ok_or(Stop::To("/checkout"))?;
+        let Roubles(cost) = case.cost;
+        let total = order.total().kopecks().saturating_add(cost.kopecks());
+        // Both times are in one form, in UTC.
+        let until = case.until.unwrap_or_default().min(hold.until);
+        Ok(Ready {
+            frame,
+            until: day_and_minute(&until, &self.time_zone),
+            order: order.shown(language),
+            delivery,
+            total: Money::from_kopecks(total).shown(language),
+        })
+    }
+}
