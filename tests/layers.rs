@@ -435,7 +435,7 @@ const OF_THE_SHOP: &[(&str, &[&str])] = &[
         &["auth", "billing", "contract", "delivery", "menu", "notification", "order", "store"],
     ),
     ("refusal", &["delivery_problem", "form", "order_problem"]),
-    ("delivery_problem", &["contract", "roubles"]),
+    ("delivery_problem", &["roubles"]),
     ("outlets", &[]),
     ("stock_levels", &["contract", "outlets"]),
     ("form", &["order_id"]),

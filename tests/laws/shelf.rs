@@ -86,7 +86,7 @@ fn wanted(order: u64, lines: &[(&str, u64)]) -> Wanted {
     Wanted {
         order: OrderId::parse(&format!("{order:012}")).expect("a number"),
         version: 0,
-        lines: tillgate_shop::store::goods::summed(lines),
+        lines: tillgate_shop::store::hold::summed(lines),
     }
 }
 

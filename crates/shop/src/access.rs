@@ -339,7 +339,7 @@ fn every_route_is_in_the_table() {
         let described = described.map(|one| (one.method.to_owned(), one.path.to_owned())).collect();
         assert_eq!(routes, described, "the contract describes every route");
     }
-    assert_eq!(routes_in(include_str!("front/mod.rs")), listed(FRONT));
+    assert_eq!(routes_in(include_str!("front/routes.rs")), listed(FRONT));
 }
 
 #[tokio::test]

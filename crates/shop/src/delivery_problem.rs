@@ -6,7 +6,6 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use tillgate_kernel::{Language, Money};
 
-use crate::contract::{Body, MemberKind, member};
 use crate::roubles::Roubles;
 
 /// A time of couriers that has room, as clients read it.
@@ -136,24 +135,3 @@ impl DeliveryProblem {
         if let Value::Object(members) = members { members } else { Map::new() }
     }
 }
-
-/// [`FreeSlot`] in contracts.
-pub const FREE_SLOT: Body = Body {
-    name: "FreeSlot",
-    about: "A time of couriers that has room",
-    members: &[
-        member("deliveryDate", MemberKind::Text, "The day, as 29.11.2026"),
-        member("timeSlot", MemberKind::One("TimeSlot"), "The time of the day"),
-        member("free", MemberKind::Whole, "For how many orders"),
-    ],
-};
-
-/// A part of a day in contracts.
-pub const TIME_SLOT: Body = Body {
-    name: "TimeSlot",
-    about: "A part of a day",
-    members: &[
-        member("beginTime", MemberKind::Text, "When it begins, as 13:00"),
-        member("endTime", MemberKind::Text, "When it ends"),
-    ],
-};

@@ -142,7 +142,7 @@ async fn deliver(narrator: &mut Narrator, phone: &mut Device<'_>, id: &Value) {
     let other = body(&json!("demo-0"), 0, &variant["cost"]);
     let (status, said) = delivery(phone, Method::POST, "/book", Some(other)).await;
     let is_full = status == 409 && said["slots"].as_array().is_some_and(|all| !all.is_empty());
-    narrator.check(is_full, "another order does not get it, and is told which times are free");
+    narrator.check(is_full, "another order does not get it, and learns which times are free");
     let point = json!({"orderId": id, "version": 1, "pickupPointId": 120});
     let (status, _) = delivery(phone, Method::POST, "/book", Some(point)).await;
     let (_, offered) = delivery(phone, Method::GET, &path, None).await;

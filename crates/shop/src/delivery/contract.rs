@@ -10,7 +10,7 @@ use crate::client_orders::ORDER_CHARACTERS_MAX;
 use crate::contract::{
     Answer, Body, Contract, Field, For, MemberKind, Operation, Parameter, Place, Shape, member,
 };
-use crate::delivery_problem::{DeliveryProblem, FREE_SLOT, FreeSlot, NearPoint, TIME_SLOT};
+use crate::delivery_problem::{DeliveryProblem, FreeSlot, NearPoint};
 use crate::order_problem::OrderProblem;
 
 /// The contract of the service.
@@ -81,8 +81,23 @@ const AT_POINT: &[Field] = &[
 ];
 
 const BODIES: &[Body] = &[
-    FREE_SLOT,
-    TIME_SLOT,
+    Body {
+        name: "FreeSlot",
+        about: "A time of couriers that has room",
+        members: &[
+            member("deliveryDate", MemberKind::Text, "The day, as 29.11.2026"),
+            member("timeSlot", MemberKind::One("TimeSlot"), "The time of the day"),
+            member("free", MemberKind::Whole, "For how many orders"),
+        ],
+    },
+    Body {
+        name: "TimeSlot",
+        about: "A part of a day",
+        members: &[
+            member("beginTime", MemberKind::Text, "When it begins, as 13:00"),
+            member("endTime", MemberKind::Text, "When it ends"),
+        ],
+    },
     Body {
         name: "PickupPoints",
         about: "Points where orders are given out",

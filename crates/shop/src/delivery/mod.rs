@@ -57,7 +57,7 @@ pub struct Delivery {
     settings: Settings,
 }
 
-/// What the service is told about the shop.
+/// What the service needs to know of the shop.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How long a time is booked for a client who pays.

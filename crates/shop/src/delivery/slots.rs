@@ -29,7 +29,7 @@ impl Slot {
     /// How many orders are booked for it.
     #[must_use]
     pub fn booked(&self) -> CounterKey {
-        CounterKey::internal(BOOKED, &self.name())
+        CounterKey::internal(BOOKED, self.name())
     }
 
     /// Its name among all slots.

@@ -74,7 +74,7 @@ struct Hold {
     until: String,
 }
 
-/// What stands in the way of a page: another page.
+/// Why a page is not shown.
 enum Stop {
     To(&'static str),
     Refused(Refusal),

@@ -1,14 +1,17 @@
-//! The document of what is held for an order.
+//! The document of what is held for an order, and how it changes what an outlet
+//! has promised: counters and floors, pure.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
 use tillgate_kernel::{Document, Kind, ListName, Timestamp, Unreadable};
-use tillgate_store::Batch;
+use tillgate_store::{Batch, CounterChange, Floor};
 
-use super::goods;
 use crate::order_id::OrderId;
 use crate::product_id::ProductId;
 use crate::reservation::{Reservation, State};
+use crate::stock_levels::{PIECE, firm, held, on_hand};
 
 /// Goods of one product.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,7 +76,7 @@ impl Reservation for Hold {
     }
 
     fn stage(batch: &mut Batch, from: Option<&Hold>, to: &Hold) {
-        goods::stage(batch, from, to);
+        stage(batch, from, to);
     }
 }
 
@@ -92,4 +95,68 @@ impl Document for Hold {
     fn decode(schema: u16, bytes: &[u8]) -> Result<Hold, Unreadable> {
         document::decode(schema, bytes)
     }
+}
+
+/// The pieces by stock and article, with a sign.
+type Pieces = BTreeMap<(String, String), i64>;
+
+fn add(pieces: &mut Pieces, hold: &Hold, sign: i64) {
+    for line in &hold.lines {
+        let key = (hold.stock.clone(), line.article.clone());
+        let count = i64::try_from(line.pieces).unwrap_or(i64::MAX / PIECE);
+        *pieces.entry(key).or_insert(0) += sign * count;
+    }
+}
+
+fn difference(from: Option<&Hold>, to: &Hold) -> Pieces {
+    let mut pieces = Pieces::new();
+    if let Some(from) = from {
+        add(&mut pieces, from, -1);
+    }
+    add(&mut pieces, to, 1);
+    pieces.retain(|_, count| *count != 0);
+    pieces
+}
+
+/// Of a hold, what of it is confirmed.
+fn confirmed(hold: &Hold) -> Hold {
+    let is_confirmed = hold.state == State::Confirmed;
+    let lines = if is_confirmed { hold.lines.clone() } else { Vec::new() };
+    Hold { lines, ..hold.clone() }
+}
+
+/// Stages what it takes to have `to` instead of `from`. What is taken in
+/// addition must be there; giving back is never refused.
+fn stage(batch: &mut Batch, from: Option<&Hold>, to: &Hold) {
+    let taken = difference(from, to);
+    for ((stock, article), pieces) in &taken {
+        let (on_hand, held) = (on_hand(stock, article), held(stock, article));
+        batch.bump(held.clone(), CounterChange::Add(pieces.saturating_mul(PIECE)));
+        if *pieces > 0 {
+            batch.floor(Floor { plus: vec![on_hand], minus: vec![held], least: 0 });
+        }
+    }
+    let sold = difference(from.map(confirmed).as_ref(), &confirmed(to));
+    for ((stock, article), pieces) in &sold {
+        let (on_hand, firm) = (on_hand(stock, article), firm(stock, article));
+        batch.bump(firm.clone(), CounterChange::Add(pieces.saturating_mul(PIECE)));
+        // A marketplace may have taken it from under the hold.
+        if *pieces > 0 {
+            batch.floor(Floor { plus: vec![on_hand], minus: vec![firm], least: 0 });
+        }
+    }
+}
+
+/// Lines of one article become one, in the order of the articles.
+#[must_use]
+pub fn summed(lines: Vec<HeldLine>) -> Vec<HeldLine> {
+    let mut by_article: BTreeMap<String, HeldLine> = BTreeMap::new();
+    for line in lines {
+        let pieces = line.pieces;
+        by_article
+            .entry(line.article.clone())
+            .and_modify(|known| known.pieces = known.pieces.saturating_add(pieces))
+            .or_insert(line);
+    }
+    by_article.into_values().filter(|line| line.pieces > 0).collect()
 }

@@ -3,7 +3,6 @@
 //! afterwards: the commit that takes goods judges whether they are there.
 //!
 //! - [`hold`] is the document of what is held for an order;
-//! - [`goods`] is how a hold changes, pure: which counters, and which floors;
 //! - [`reserve`] takes them for a client, and for good;
 //! - [`places`] answers where a product is, and [`audit`] what the holds are
 //!   checked by;
@@ -12,7 +11,6 @@
 pub mod api;
 pub mod audit;
 pub mod contract;
-pub mod goods;
 pub mod hold;
 pub mod places;
 pub mod reserve;

@@ -4,8 +4,7 @@ use tillgate_kernel::Timestamp;
 use tillgate_store::Unavailable;
 
 use super::StockKeeper;
-use super::goods::summed;
-use super::hold::{HeldLine, Hold};
+use super::hold::{HeldLine, Hold, summed};
 use crate::Refusal;
 use crate::client_orders::{ClientOrder, OrderLine};
 use crate::order_id::OrderId;

@@ -42,11 +42,11 @@ fn differences(before: &Booked, summed: &Booked, after: &Booked) -> Vec<String> 
     let differs = slots.into_iter().filter(|slot| {
         get(before, slot) == get(after, slot) && get(before, slot) != get(summed, slot)
     });
-    let told = differs.map(|slot| {
+    let faults = differs.map(|slot| {
         let (counter, sum) = (get(before, slot), get(summed, slot));
         format!("{slot}: {counter} booked by the counter, {sum} by the bookings")
     });
-    told.collect()
+    faults.collect()
 }
 
 /// What the counters say.

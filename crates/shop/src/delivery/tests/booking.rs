@@ -21,7 +21,7 @@ async fn a_time_is_booked_for_one_order_and_given_back_once() {
     fits(&contract(), "Booked", &booked);
     assert_eq!(booked["until"], "2026-11-30T07:45:00Z");
     assert_eq!((&booked["cost"], &booked["deliveryDate"]), (&json!(199.00), &json!(TOMORROW)));
-    // Another order does not get it, and is told what is free.
+    // Another order does not get it, and learns what is free.
     let other = courier(BORISES, TOMORROW, "09:00", "11:00", json!(199.00));
     let (status, said) = world.book("boris", &other).await;
     assert_eq!((status.as_u16(), kind(&said)), (409, "slot-full"), "{said}");

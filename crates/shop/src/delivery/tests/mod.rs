@@ -158,7 +158,7 @@ impl World {
         self.get(&format!("/variants?address={}", encoded(address))).await
     }
 
-    /// How many orders each time has room for, as clients are told.
+    /// How many orders each time has room for, as clients see it.
     async fn room(&self) -> Vec<(String, u64)> {
         let (_, answer) = self.variants(ADDRESS).await;
         let slots = answer["variants"][0]["slots"].as_array().expect("slots").iter();
@@ -204,13 +204,13 @@ async fn companies_offer_what_they_can_still_do() {
     assert_eq!(status, StatusCode::OK, "{found}");
     fits(&contract(), "DeliveryVariants", &found);
     let variants = found["variants"].as_array().expect("variants");
-    let told: Vec<_> = variants
+    let offers: Vec<_> = variants
         .iter()
         .map(|one| (&one["companyName"], &one["cost"], &one["estimatedDate"]))
         .collect();
     let (own, far) = (json!("Свои курьеры"), json!("Дальние"));
     let (today, later) = (json!("30.11.2026"), json!("03.12.2026"));
-    assert_eq!(told, [(&own, &json!(199.00), &today), (&far, &json!(0.00), &later)]);
+    assert_eq!(offers, [(&own, &json!(199.00), &today), (&far, &json!(0.00), &later)]);
     assert_eq!(variants[1]["slots"], json!([]), "it keeps no times");
     // It is 10:30 in Moscow: the first time of today has begun.
     let room = world.room().await;
