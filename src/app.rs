@@ -53,7 +53,9 @@ use crate::workers::survey;
 use crate::workers::sweeper;
 use crate::workers::update_sender::UpdateSender;
 
-use self::endpoints::{merchant_of, quotas_of, retention_of, shop_of, source_endpoints};
+use self::endpoints::{
+    merchant_of, quotas_of, retention_of, shop_of, source_endpoints, stock_holders_of,
+};
 use self::listeners::{Listeners, limits_of, listen_at, listen_for_shop};
 pub use self::peers::{asked_marketplaces, gateways, marketplaces_to_update};
 use self::peers::{endpoints, merchants, payment_pages};
@@ -209,6 +211,7 @@ fn services_of(
         recent: Arc::default(),
         parties: Arc::new(parties_of(settings)),
         listeners: Arc::new(peers.updated.keys().cloned().collect()),
+        stock_holders: Arc::new(stock_holders_of(settings)),
         merchants: Arc::new(merchants(settings, &peers.gateways)),
         shipment_reports: Arc::new(peers.gateways.iter().map(shipment_report).collect()),
         public_url: public_url.into(),

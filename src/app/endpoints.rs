@@ -1,6 +1,6 @@
 //! The peers that call us, as configured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -78,6 +78,12 @@ pub(super) fn quotas_of(settings: &Settings) -> BTreeMap<PartyName, u64> {
         (PartyName::new(name.clone()), u64::from(megabytes.get()) * 1_000_000)
     };
     sources.chain(merchants).map(quota).collect()
+}
+
+/// The sources whose open orders hold stock.
+pub(super) fn stock_holders_of(settings: &Settings) -> BTreeSet<PartyName> {
+    let holders = settings.sources.iter().filter(|(_, source)| source.holds_stock);
+    holders.map(|(name, _)| PartyName::new(name.clone())).collect()
 }
 
 pub(super) fn retention_of(settings: &Settings) -> Retention {

@@ -145,6 +145,12 @@ pub const SECTIONS: &[Section] = &[
             ),
             Setting::or("retention_days", Number, "90", "How long raw hooks are kept, in days."),
             Setting::or(
+                "holds_stock",
+                Switch,
+                "false",
+                "Whether the shop does not sell what open orders of this source want.",
+            ),
+            Setting::or(
                 "megabytes_per_day_max",
                 Number,
                 "10000",

@@ -48,6 +48,9 @@ pub struct Source {
     /// From how many megabytes of hooks on a day an operator is alarmed.
     #[serde(default = "megabytes_default")]
     pub megabytes_per_day_max: NonZeroU32,
+    /// Whether what its open orders want is taken from what the shop may sell.
+    #[serde(default)]
+    pub holds_stock: bool,
     /// Where its fulfilment updates go.
     pub outgoing: Option<Outgoing>,
 }

@@ -404,6 +404,7 @@ impl OrderHook<'_> {
             tx.notify_pickers(&mut order, announcement);
         }
         tx.move_stock(&order, id, decision.movement);
+        tx.promise_stock(&mut order);
         if let Some(alarm) = &self.alarm {
             tx.note_fact(&Fact::Attention { note: alarm.clone() });
             order.flags.push(alarm.clone());

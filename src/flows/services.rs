@@ -33,6 +33,9 @@ pub struct Services {
     pub parties: Arc<BTreeSet<PartyName>>,
     /// The sources that receive fulfilment updates.
     pub listeners: Arc<BTreeSet<PartyName>>,
+    /// The sources whose open orders hold stock: the shop does not sell what
+    /// they want.
+    pub stock_holders: Arc<BTreeSet<PartyName>>,
     /// The payment profiles, by the name of the source or merchant whose orders
     /// are paid through tillgate.
     pub merchants: Arc<BTreeMap<PartyName, PaymentProfile>>,

@@ -30,6 +30,9 @@ pub struct Order {
     /// The quantities that were written off for it.
     #[serde(default)]
     pub written_off: StockLevels,
+    /// The quantities that were promised to it while it is open.
+    #[serde(default, skip_serializing_if = "StockLevels::is_empty")]
+    pub promised: StockLevels,
     /// How many movements it has had. The next one gets the next number.
     #[serde(default)]
     pub movements: u32,
@@ -62,6 +65,7 @@ impl Order {
             external_id,
             events: Vec::new(),
             written_off: StockLevels::default(),
+            promised: StockLevels::default(),
             movements: 0,
             messages: 0,
             flags: Vec::new(),
@@ -88,6 +92,17 @@ impl Order {
     #[must_use]
     pub fn last_message(&self) -> MessageId {
         MessageId { subject: self.number.partition(), sequence: self.messages }
+    }
+
+    /// The goods that it will take, as long as it is open and names a store.
+    #[must_use]
+    pub fn wanted_goods(&self) -> StockLevels {
+        match self.view() {
+            Some(view) if !view.is_closed() && !view.content.store_id.is_empty() => {
+                StockLevels::of(&view.content)
+            }
+            Some(_) | None => StockLevels::default(),
+        }
     }
 
     /// A moment not before any event of the order, whatever the senders' clocks

@@ -30,6 +30,11 @@ impl StockLevels {
         stock_levels
     }
 
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn add(&mut self, store_id: &str, sku: &str, quantity: Quantity) {
         if quantity != Quantity::ZERO {
             let held =

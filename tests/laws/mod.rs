@@ -8,6 +8,8 @@ mod ledger;
 mod outcomes;
 mod payment_worker;
 #[cfg(feature = "shop")]
+mod shared_shelf;
+#[cfg(feature = "shop")]
 mod shelf;
 mod updates;
 

@@ -286,6 +286,7 @@ impl World {
             recent: Arc::default(),
             parties: Arc::default(),
             listeners: Arc::default(),
+            stock_holders: Arc::default(),
             merchants: Arc::new(BTreeMap::from([(merchant.clone(), profile.clone())])),
             shipment_reports: Arc::default(),
             public_url: "http://localhost".into(),

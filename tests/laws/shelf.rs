@@ -49,19 +49,19 @@ fn clock() -> Clock {
     Clock::manual("2026-11-30T10:00:00Z".parse().expect("a time"))
 }
 
-fn on_memory() -> Vec<Arc<StockKeeper>> {
+pub fn on_memory() -> Vec<Arc<StockKeeper>> {
     let clock = clock();
     vec![keeper(Store::Memory(Arc::new(Memory::new(clock.clone()))), clock)]
 }
 
-fn on_sled(folder: &Path) -> Vec<Arc<StockKeeper>> {
+pub fn on_sled(folder: &Path) -> Vec<Arc<StockKeeper>> {
     let clock = clock();
     let sled = Sled::open(&folder.join("data"), CACHE_BYTES, clock.clone()).expect("a store");
     vec![keeper(Store::Sled(Arc::new(sled)), clock)]
 }
 
 /// Services on one database, each with a store of its own.
-async fn on_postgres(count: usize) -> Vec<Arc<StockKeeper>> {
+pub async fn on_postgres(count: usize) -> Vec<Arc<StockKeeper>> {
     let (address, clock) = (Server::shared().new_database().await, clock());
     let address = address.parse().expect("an address");
     let mut services = Vec::new();
@@ -72,7 +72,7 @@ async fn on_postgres(count: usize) -> Vec<Arc<StockKeeper>> {
     services
 }
 
-fn outlet(id: u32) -> Outlet {
+pub fn outlet(id: u32) -> Outlet {
     Outlet { id, name: String::new(), address: String::new(), stock: format!("s{id}") }
 }
 
@@ -81,7 +81,7 @@ fn line(article: &str, pieces: u64) -> HeldLine {
     HeldLine { product, article: article.into(), name: article.into(), pieces }
 }
 
-fn wanted(order: u64, lines: &[(&str, u64)]) -> Wanted {
+pub fn wanted(order: u64, lines: &[(&str, u64)]) -> Wanted {
     let lines = lines.iter().map(|(article, pieces)| line(article, *pieces)).collect();
     Wanted {
         order: OrderId::parse(&format!("{order:012}")).expect("a number"),
@@ -91,14 +91,14 @@ fn wanted(order: u64, lines: &[(&str, u64)]) -> Wanted {
 }
 
 /// Adds pieces to what is there, as a count or a marketplace's hook does.
-async fn stock(keeper: &StockKeeper, id: u32, article: &str, pieces: i64) {
+pub async fn stock(keeper: &StockKeeper, id: u32, article: &str, pieces: i64) {
     let mut batch = Batch::new();
     batch.bump(on_hand(&outlet(id).stock, article), CounterChange::Add(pieces * PIECE));
     keeper.store.commit(batch).await.expect("committed");
 }
 
 /// What is there, held and sold, in pieces.
-async fn levels(keeper: &StockKeeper, id: u32, article: &str) -> (i64, i64, i64) {
+pub async fn levels(keeper: &StockKeeper, id: u32, article: &str) -> (i64, i64, i64) {
     let stock = outlet(id).stock;
     let keys = [on_hand(&stock, article), held(&stock, article), firm(&stock, article)];
     let balances = keeper.store.balances(&keys).await.expect("balances");

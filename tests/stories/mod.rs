@@ -28,7 +28,7 @@ mod pickers;
 mod privacy;
 mod proofs;
 mod refunds;
-mod retention;
+pub mod retention;
 mod sandbox;
 mod senders;
 mod shipments;

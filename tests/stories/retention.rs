@@ -42,6 +42,7 @@ pub fn services() -> Services {
         recent: Arc::default(),
         parties: Arc::new(["sm", "site"].map(PartyName::new).into()),
         listeners: Arc::default(),
+        stock_holders: Arc::default(),
         merchants: Arc::default(),
         shipment_reports: Arc::default(),
         public_url: "http://localhost".into(),

@@ -1,5 +1,5 @@
-//! Orders and goods, from the outside: their contracts in one process and in
-//! four, and kills in the middle of a storm of buyers.
+//! Orders, goods and deliveries, from the outside: their contracts in one
+//! process and in five, and kills in the middle of a storm of buyers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,6 +37,13 @@ fn folder(store: &str, shop: &str) -> TempDir {
     std::fs::write(folder.path().join("outlets.csv"), outlets).expect("written");
     let stock = "store_id,sku,quantity\n17,1,100000\n17,2,3\n18,1,2\n";
     std::fs::write(folder.path().join("stock.csv"), stock).expect("written");
+    for (name, table) in [
+        ("points.csv", "id,name,address,days\n120,У метро,\"Москва, ул. Мира, 1\",2\n"),
+        ("zones.csv", "company,areas,cost,days\nКурьеры,101000-129999,199.00,1\n"),
+        ("times.csv", "company,weekdays,begin,end,capacity\nКурьеры,1234567,09:00,18:00,100000\n"),
+    ] {
+        std::fs::write(folder.path().join(name), table).expect("written");
+    }
     folder
 }
 
@@ -53,6 +60,13 @@ fn run(process: &Process, arguments: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Imports the tables of deliveries.
+fn run_delivery(process: &Process) {
+    for table in ["points.csv", "zones.csv", "times.csv"] {
+        run(process, &["shop", "import", table]);
+    }
+}
+
 /// The addresses of the services.
 #[derive(Clone)]
 struct Api {
@@ -61,14 +75,14 @@ struct Api {
 }
 
 impl Api {
-    fn new(services: [(&'static str, String); 4]) -> Api {
+    fn new(services: [(&'static str, String); 5]) -> Api {
         let client = Client::new(DEADLINE, 1 << 20).expect("a client");
         Api { client, services: services.into() }
     }
 
     fn of(process: &Process) -> Api {
         Api::new(
-            ["auth", "menu", "order", "store"]
+            ["auth", "delivery", "menu", "order", "store"]
                 .map(|name| (name, format!("{}/shop/{name}", process.url))),
         )
     }
@@ -118,6 +132,17 @@ impl Api {
         pairs.collect::<Vec<_>>().join("; ")
     }
 
+    /// The request that books the first time of a courier for an order.
+    async fn booking(&self, cookie: &str) -> Value {
+        let path = format!("/variants?address={ADDRESS}");
+        let (status, offered) = self.ask("delivery", Method::GET, &path, Value::Null, cookie).await;
+        assert_eq!(status, 200, "{offered}");
+        let variant = &offered["variants"][0];
+        json!({"address": "125009, Москва, Тверская, 1", "companyName": variant["companyName"],
+            "deliveryDate": variant["slots"][0]["deliveryDate"],
+            "timeSlot": variant["slots"][0]["timeSlot"], "cost": variant["cost"]})
+    }
+
     /// Waits until the catalogue is read.
     async fn catalogue(&self) {
         let read = async {
@@ -132,12 +157,27 @@ impl Api {
     }
 }
 
+/// An address, and one to which nobody delivers.
+const ADDRESS: &str = "125009,+%D0%9C%D0%BE%D1%81%D0%BA%D0%B2%D0%B0";
+const FAR_ADDRESS: &str = "170100,+%D0%A2%D0%B2%D0%B5%D1%80%D1%8C";
+
+/// A request that books, for an order at a version.
+fn for_order(booking: &Value, order: &str, version: u64) -> Value {
+    let mut body = booking.clone();
+    body["orderId"] = json!(order);
+    body["version"] = json!(version);
+    body
+}
+
 /// Replaces what differs from run to run.
 fn masked(mut body: Value) -> Value {
     match &mut body {
         Value::Object(members) => {
             for (name, value) in members {
-                let is_own = matches!(name.as_str(), "createdAt" | "until");
+                let is_own = matches!(
+                    name.as_str(),
+                    "createdAt" | "until" | "deliveryDate" | "estimatedDate"
+                );
                 *value = if is_own { json!("…") } else { masked(value.take()) };
             }
         }
@@ -157,6 +197,11 @@ async fn play(api: &Api) -> Vec<(u16, Value)> {
     let at = |version: u64, items: Value| json!({"id": "string", "status": "NEW", "version": version, "orderItems": items});
     let reserve = |version: u64, store: u64| json!({"orderId": "string", "version": version, "storeId": store});
     let big = json!({"id": "string", "orderItems": [item(1, 1)], "note": "x".repeat(100_000)});
+    let booking = api.booking(anna).await;
+    let book = || for_order(&booking, "string", 1);
+    let point = |id: u64| json!({"orderId": "string", "version": 1, "pickupPointId": id});
+    let variants = |address: &str| format!("/variants?address={address}");
+    let (near, far) = (variants(ADDRESS), variants(FAR_ADDRESS));
     let mut seen = Vec::new();
     for (service, method, path, body, cookie) in [
         ("order", Method::POST, "/place", place(json!([item(1, 1)])), ""),
@@ -184,6 +229,21 @@ async fn play(api: &Api) -> Vec<(u16, Value)> {
         ("store", Method::DELETE, "/reserve?orderId=string", Value::Null, boris),
         ("store", Method::DELETE, "/reserve?orderId=string", Value::Null, anna),
         ("store", Method::GET, "/get?productId=2", Value::Null, anna),
+        ("delivery", Method::GET, "/points?addressFilter=string", Value::Null, ""),
+        ("delivery", Method::GET, "/points?addressFilter=string", Value::Null, anna),
+        ("delivery", Method::GET, "/points", Value::Null, anna),
+        ("delivery", Method::GET, near.as_str(), Value::Null, anna),
+        ("delivery", Method::GET, far.as_str(), Value::Null, anna),
+        ("delivery", Method::POST, "/book", book(), boris),
+        ("delivery", Method::POST, "/book", book(), anna),
+        ("delivery", Method::GET, "/case?orderId=string", Value::Null, boris),
+        ("delivery", Method::GET, "/case?orderId=string", Value::Null, anna),
+        ("delivery", Method::POST, "/book", point(9), anna),
+        ("delivery", Method::POST, "/book", point(120), anna),
+        ("delivery", Method::GET, near.as_str(), Value::Null, anna),
+        ("delivery", Method::DELETE, "/book?orderId=string", Value::Null, boris),
+        ("delivery", Method::DELETE, "/book?orderId=string", Value::Null, anna),
+        ("delivery", Method::GET, "/case?orderId=string", Value::Null, anna),
         (
             "order",
             Method::PUT,
@@ -201,12 +261,13 @@ async fn play(api: &Api) -> Vec<(u16, Value)> {
 }
 
 #[tokio::test]
-async fn the_contracts_are_the_same_in_one_process_and_in_four() {
+async fn the_contracts_are_the_same_in_one_process_and_in_five() {
     let together = folder("memory:", "");
     let process = Process::start(together.path());
     run(&process, &["shop", "import", "feed.xml"]);
     run(&process, &["shop", "import", "outlets.csv"]);
     run(&process, &["stock", "import", "stock.csv"]);
+    run_delivery(&process);
     let api = Api::of(&process);
     api.catalogue().await;
     let expected = play(&api).await;
@@ -215,7 +276,8 @@ async fn the_contracts_are_the_same_in_one_process_and_in_four() {
         statuses,
         [
             401, 200, 200, 409, 409, 404, 413, 200, 409, 404, 200, 404, 200, 401, 200, 404, 409,
-            409, 404, 404, 200, 200, 404, 204, 200, 200, 409, 200, 200
+            409, 404, 404, 200, 200, 404, 204, 200, 401, 200, 200, 200, 422, 404, 200, 404, 200,
+            404, 200, 200, 404, 204, 200, 200, 409, 200, 200
         ]
     );
     let short = &expected[17].1;
@@ -239,6 +301,11 @@ async fn the_contracts_are_the_same_in_one_process_and_in_four() {
     let goods = folder(&store, &urls(&format!("order = \"{}\"\n", order.url)));
     let goods_folder = goods;
     let goods = start(goods_folder.path(), "store");
+    let courier = folder(
+        &store,
+        &format!("[shop.service_urls]\nauth = \"{}\"\norder = \"{}\"\n", auth.url, order.url),
+    );
+    let courier = start(courier.path(), "delivery");
     // Each command goes to the process that has the service.
     std::fs::copy(goods_folder.path().join("feed.xml"), together.path().join("feed.xml"))
         .expect("copied");
@@ -250,24 +317,31 @@ async fn the_contracts_are_the_same_in_one_process_and_in_four() {
     // Alone, each answers at the paths of its contract.
     let api = Api::new([
         ("auth", format!("{}/shop/auth", auth.url)),
+        ("delivery", courier.url.clone()),
         ("menu", menu.url.clone()),
         ("order", order.url.clone()),
         ("store", goods.url.clone()),
     ]);
+    for table in ["points.csv", "zones.csv", "times.csv"] {
+        let table = goods_folder.path().join(table);
+        run(&courier, &["shop", "import", table.to_str().expect("a path")]);
+    }
     api.catalogue().await;
     let seen = play(&api).await;
     for (place, (seen, expected)) in seen.iter().zip(&expected).enumerate() {
         assert_eq!(seen, expected, "{place}");
     }
-    for process in [goods, order, menu, auth] {
+    for process in [courier, goods, order, menu, auth] {
         assert_eq!(process.terminate(), Some(0));
     }
 }
 
-/// Whether the goods of an order are held, as far as it was acknowledged.
+/// Whether the goods of an order are held, as far as it was acknowledged. A
+/// courier is booked for all of them.
 type Acknowledged = Arc<Mutex<BTreeMap<String, bool>>>;
 
-/// Places orders, holds goods for them and gives some back, until it must stop.
+/// Places orders, holds goods for them, books couriers, and gives some back,
+/// until it must stop.
 async fn storm(
     api: Api,
     name: String,
@@ -275,6 +349,7 @@ async fn storm(
     acknowledged: Acknowledged,
     stop: Arc<AtomicBool>,
 ) {
+    let booking = api.booking(&cookie).await;
     for number in 0.. {
         if stop.load(Ordering::SeqCst) {
             return;
@@ -289,6 +364,9 @@ async fn storm(
         let reserve = json!({"orderId": id, "version": 0, "storeId": 1});
         let reserved = api.send("store", Method::POST, "/reserve", &reserve, &cookie).await;
         let Some((200, _, _)) = reserved else { return };
+        let book = for_order(&booking, &id, 0);
+        let booked = api.send("delivery", Method::POST, "/book", &book, &cookie).await;
+        let Some((200, _, _)) = booked else { return };
         acknowledged.lock().expect("the list").insert(id.clone(), true);
         if number % 4 == 3 {
             // Without an answer it may be there or not.
@@ -316,6 +394,7 @@ async fn after_every_kill_what_was_acknowledged_is_held_and_the_counters_agree()
     run(&process, &["shop", "import", "feed.xml"]);
     run(&process, &["shop", "import", "outlets.csv"]);
     run(&process, &["stock", "import", "stock.csv"]);
+    run_delivery(&process);
     let mut cookies = Vec::new();
     for buyer in 0..6 {
         cookies.push(Api::of(&process).register(&format!("buyer{buyer}")).await);
@@ -343,21 +422,23 @@ async fn after_every_kill_what_was_acknowledged_is_held_and_the_counters_agree()
         let doctor = process.command(&["shop", "doctor"]);
         let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
         assert!(doctor.status.success(), "after kill {cycle}: {said}");
-        let held = holds(&process).await;
+        let held = orders_in(&process, "store/holds").await;
+        let booked = orders_in(&process, "delivery/bookings").await;
         for (id, is_held) in acknowledged.lock().expect("the list").iter() {
             assert_eq!(held.contains(id), *is_held, "after kill {cycle}: {id}");
+            assert!(booked.contains(id), "after kill {cycle}: {id}");
         }
     }
     assert_eq!(process.terminate(), Some(0));
 }
 
-/// The orders for which goods are held.
-async fn holds(process: &Process) -> std::collections::BTreeSet<String> {
+/// The orders in a list of the operator.
+async fn orders_in(process: &Process, list: &str) -> std::collections::BTreeSet<String> {
     let client = Client::new(DEADLINE, 1 << 22).expect("a client");
     let mut all = std::collections::BTreeSet::new();
     let mut after = String::new();
     loop {
-        let url = format!("{}/admin/v1/shop/store/holds{after}", process.url);
+        let url = format!("{}/admin/v1/shop/{list}{after}", process.url);
         let mut headers = HeaderMap::new();
         let bearer = HeaderValue::from_static("Bearer token-of-the-operator");
         headers.insert(header::AUTHORIZATION, bearer);

@@ -132,9 +132,11 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     let billing = folder(&store, &urls);
     let billing = start(billing.path(), "billing");
     let goods = folder(&store, &urls);
-    let goods = start(goods.path(), "menu,order");
+    let goods = start(goods.path(), "delivery,menu,order,store");
     let urls = format!("{urls}billing = \"{}\"\n", billing.url);
-    let urls = format!("{urls}menu = \"{0}\"\norder = \"{0}\"\n", goods.url);
+    let more = ["delivery", "menu", "order", "store"];
+    let more = more.map(|name| format!("{name} = \"{}\"\n", goods.url)).concat();
+    let urls = format!("{urls}{more}");
     let urls = format!("{urls}notification = \"{}\"\n", letters.url);
     let front = folder("memory:", &format!("name = \"Лавка\"\n{urls}"));
     let front_process = start(front.path(), "front");

@@ -13,13 +13,20 @@ pub fn on_hand(stock: &str, article: &str) -> CounterKey {
     CounterKey::named(stock, article)
 }
 
-/// What of it is promised.
+/// What of it the shop has promised.
 #[must_use]
 pub fn held(stock: &str, article: &str) -> CounterKey {
     CounterKey::internal(&format!("held {stock}"), article)
 }
 
-/// What of that is sold, and not handed over yet.
+/// What open orders of marketplaces want of it. The gateway counts it, for
+/// sources that hold stock.
+#[must_use]
+pub fn promised(stock: &str, article: &str) -> CounterKey {
+    CounterKey::promised(stock, article)
+}
+
+/// What of [`held`] is sold, and not handed over yet.
 #[must_use]
 pub fn firm(stock: &str, article: &str) -> CounterKey {
     CounterKey::internal(&format!("firm {stock}"), article)
@@ -58,14 +65,17 @@ pub async fn free_with_debts(
     let pairs = || articles.iter().flat_map(|one| outlets.iter().map(move |out| (out, *one)));
     let keys: Vec<CounterKey> = pairs()
         .flat_map(|(outlet, article)| {
-            [on_hand(&outlet.stock, article), held(&outlet.stock, article)]
+            let stock = &outlet.stock;
+            [on_hand(stock, article), held(stock, article), promised(stock, article)]
         })
         .collect();
     let balances = store.balances(&keys).await?;
-    let (balances, _) = balances.as_chunks::<2>();
+    let (balances, _) = balances.as_chunks::<3>();
     let free: Vec<i64> = balances
         .iter()
-        .map(|[on_hand, held]| on_hand.saturating_sub(*held).div_euclid(PIECE))
+        .map(|[on_hand, held, promised]| {
+            on_hand.saturating_sub(*held).saturating_sub(*promised).div_euclid(PIECE)
+        })
         .collect();
     Ok(free.chunks(outlets.len()).map(<[i64]>::to_vec).collect())
 }

@@ -99,6 +99,13 @@ impl CounterKey {
         CounterKey { group: group.trim_start_matches(INTERNAL).to_owned(), name: name.into() }
     }
 
+    /// What open orders of marketplaces want of an article, where their source
+    /// says so.
+    #[must_use]
+    pub fn promised(stock: &str, article: impl Into<String>) -> CounterKey {
+        CounterKey::internal(&format!("promised {stock}"), article)
+    }
+
     /// A counter of the program's own.
     #[must_use]
     pub fn internal(group: &str, name: impl Into<String>) -> CounterKey {

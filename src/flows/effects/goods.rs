@@ -8,7 +8,7 @@ use crate::kernel::DocKey;
 use crate::kernel::Document;
 use crate::kernel::{HookId, Quantity};
 use crate::notify::{PickerMessage, Subject, render};
-use crate::orders::{Announcement, Fact, Movement, MovementLine, Order};
+use crate::orders::{Announcement, Fact, Movement, MovementLine, Order, StockLevels};
 use crate::outbox::Message;
 use crate::store::{CounterChange, CounterKey, Expect};
 
@@ -34,6 +34,22 @@ impl Transaction<'_> {
         let (queue, created_at, wait) = (chat.to_owned(), self.now, Duration::ZERO);
         self.send(Message { id, lane: notify::LANE, queue, body, created_at, wait });
         self.note_fact(&Fact::Announced { message: id });
+    }
+
+    /// Promises an order what it wants while it is open, and takes back what
+    /// it does not want any more, so that the shop does not sell it. A source
+    /// that does not hold stock promises nothing.
+    pub(in crate::flows) fn promise_stock(&mut self, order: &mut Order) {
+        let holds_stock = self.services.stock_holders.contains(&order.source);
+        if !holds_stock && order.promised.is_empty() {
+            return;
+        }
+        let wanted = if holds_stock { order.wanted_goods() } else { StockLevels::default() };
+        for line in order.promised.lines_towards(&wanted) {
+            let counter = CounterKey::promised(&line.store_id, line.sku);
+            self.batch().bump(counter, CounterChange::Add(Quantity::thousandths(line.quantity)));
+        }
+        order.promised = wanted;
     }
 
     /// Moves goods out of the balances of stores, or back: the latest movement

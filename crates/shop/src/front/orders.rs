@@ -113,7 +113,9 @@ impl Front {
             _ => return Err(Refusal::Unavailable),
         }
         let order: Order = reply.read()?;
-        let delivery = self.delivery_of(&order, headers).await?;
+        // Without the service of deliveries the order is shown all the same;
+        // the log has why.
+        let delivery = self.delivery_of(&order, headers).await.ok().flatten();
         let line = self.line(order, headers);
         Ok(Some(Page { line, delivery, frame: self.frame(headers) }))
     }

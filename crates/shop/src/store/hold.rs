@@ -11,7 +11,7 @@ use tillgate_store::{Batch, CounterChange, Floor};
 use crate::order_id::OrderId;
 use crate::product_id::ProductId;
 use crate::reservation::{Reservation, State};
-use crate::stock_levels::{PIECE, firm, held, on_hand};
+use crate::stock_levels::{PIECE, firm, held, on_hand, promised};
 
 /// Goods of one product.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -133,7 +133,8 @@ fn stage(batch: &mut Batch, from: Option<&Hold>, to: &Hold) {
         let (on_hand, held) = (on_hand(stock, article), held(stock, article));
         batch.bump(held.clone(), CounterChange::Add(pieces.saturating_mul(PIECE)));
         if *pieces > 0 {
-            batch.floor(Floor { plus: vec![on_hand], minus: vec![held], least: 0 });
+            let minus = vec![held, promised(stock, article)];
+            batch.floor(Floor { plus: vec![on_hand], minus, least: 0 });
         }
     }
     let sold = difference(from.map(confirmed).as_ref(), &confirmed(to));
