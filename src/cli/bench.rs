@@ -1,4 +1,6 @@
-//! What `tillgate bench` measures of the shop's wallets.
+//! What `tillgate bench` measures of the shop: wallets, and [`goods`].
+
+mod goods;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub const SHOP: Shop = Shop {
     path: "/shop/billing/token/charge",
     open: |store, count| Box::pin(open(store, count)),
     header,
+    fill: |url, token, goods| Box::pin(goods::fill(url, token, goods)),
     by_version: |store| Box::pin(open_purse(store)),
 };
 

@@ -5,6 +5,8 @@ mod charge;
 mod convergence;
 #[cfg(feature = "shop")]
 mod ledger;
+#[cfg(feature = "shop")]
+mod one_end;
 mod outcomes;
 mod payment_worker;
 #[cfg(feature = "shop")]

@@ -32,9 +32,9 @@ use tillgate_shop::store::{Others, StockKeeper};
 use crate::world::database::Server;
 
 const CACHE_BYTES: u64 = 16 << 20;
-const HOLD_FOR: Duration = Duration::from_secs(900);
+pub const HOLD_FOR: Duration = Duration::from_secs(900);
 
-fn keeper(store: Store, clock: Clock) -> Arc<StockKeeper> {
+pub fn keeper(store: Store, clock: Clock) -> Arc<StockKeeper> {
     let nobody = || ServiceClient::of(Router::new(), "store");
     let others = Others {
         sessions: Sessions { auth: nobody() },

@@ -15,7 +15,10 @@ use tokio::net::TcpListener;
 
 use super::error::BenchError;
 use super::options::Options;
-use super::wallets::{Pay, Shop};
+use super::shop::{Pay, Shop};
+
+/// The longest answer.
+const BYTES_MAX: usize = 1 << 20;
 
 const ANSWER: &[u8] = br#"{"status":"created","number":"482993011752"}"#;
 
@@ -71,9 +74,14 @@ async fn pay_and_answer(
     Ok(response)
 }
 
+/// Answers as a hook is answered; at `/bytes/N` with so many bytes.
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let wanted = request.uri().path().strip_prefix("/bytes/").and_then(|text| text.parse().ok());
+    let sent = wanted.map_or(Bytes::from_static(ANSWER), |bytes: usize| {
+        Bytes::from(vec![b'x'; bytes.min(BYTES_MAX)])
+    });
     let _ = request.into_body().collect().await;
-    let mut response = Response::new(Full::new(Bytes::from_static(ANSWER)));
+    let mut response = Response::new(Full::new(sent));
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

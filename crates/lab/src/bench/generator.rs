@@ -6,6 +6,7 @@
 //! keep up, and its latency counts from that time. So if the server stalls, the
 //! hooks that are due meanwhile count as slow, too.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -18,13 +19,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::wallets::Payers;
+use super::shop::{Asked, Payers, Requests};
 use super::workload::{KNOWN_ORDERS, LINES_DEFAULT, Order, Workload};
 use tillgate_kernel::Stopwatch;
 use tillgate_kernel::chance::random_bytes;
 
 /// Where hooks are sent, and the credentials.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Aim {
     /// The addresses of the servers. Connections are spread over them.
     pub addresses: Vec<SocketAddr>,
@@ -33,6 +34,14 @@ pub struct Aim {
     pub header: (&'static str, String),
     /// The wallets that pay, if payments are sent.
     pub payers: Payers,
+    /// What is sent to the shop, if that is neither hooks nor payments.
+    pub requests: Option<Requests>,
+}
+
+impl fmt::Debug for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aim").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
 }
 
 impl Aim {
@@ -66,6 +75,8 @@ impl Load {
 /// The results of a load.
 pub struct Measurements {
     latencies: Histogram<u64>,
+    /// Of all answers.
+    bytes: u64,
     pub errors: u64,
     took: Duration,
 }
@@ -78,12 +89,17 @@ impl Measurements {
     fn new() -> Measurements {
         let latencies = Histogram::new_with_max(MICROS_MAX, 3)
             .unwrap_or_else(|why| panic!("fixed bounds: {why}"));
-        Measurements { latencies, errors: 0, took: Duration::ZERO }
+        Measurements { latencies, bytes: 0, errors: 0, took: Duration::ZERO }
     }
 
     /// The number of successful answers.
     pub fn answers(&self) -> u64 {
         self.latencies.len()
+    }
+
+    /// How long the body of an answer is on average, in bytes.
+    pub fn bytes_of_an_answer(&self) -> u64 {
+        self.bytes.checked_div(self.answers()).unwrap_or(0)
     }
 
     /// Successful answers per second.
@@ -125,6 +141,7 @@ pub async fn run(load: &Load) -> Measurements {
     while let Some(one) = connections.join_next().await {
         if let Ok(one) = one {
             let _ = all.latencies.add(&one.latencies);
+            all.bytes += one.bytes;
             all.errors += one.errors;
         } else {
             all.errors += 1;
@@ -153,7 +170,8 @@ pub async fn send_all(
                 return 1;
             };
             for number in (connection as u64..count).step_by(FILLING_CONNECTIONS) {
-                failed += u64::from(!send(&mut sender, &aim, hook(number)).await);
+                failed +=
+                    u64::from(send(&mut sender, &aim, hook_to(&aim, hook(number))).await.is_none());
             }
             failed
         });
@@ -169,10 +187,12 @@ async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Mea
     };
     let mut count = 0_u64;
     while watch.elapsed() < load.time {
-        let body = if load.workload.wallets() > 0 {
-            load.aim.payers.payment(run, connection, count)
+        let asked = if let Some(requests) = &load.aim.requests {
+            requests(connection, count)
+        } else if load.workload.wallets() > 0 {
+            hook_to(&load.aim, load.aim.payers.payment(run, connection, count))
         } else {
-            load.workload.hook(run, connection, count, load.lines)
+            hook_to(&load.aim, load.workload.hook(run, connection, count, load.lines))
         };
         let since = match load.rate {
             None => watch.elapsed(),
@@ -198,7 +218,8 @@ async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Mea
         {
             sender = again;
         }
-        if send(&mut sender, &load.aim, body).await {
+        if let Some(bytes) = send(&mut sender, &load.aim, asked).await {
+            measurements.bytes += bytes;
             let took = watch.elapsed().saturating_sub(since);
             let micros = u64::try_from(took.as_micros()).unwrap_or(MICROS_MAX);
             let _ = measurements.latencies.record(micros.clamp(1, MICROS_MAX));
@@ -213,23 +234,28 @@ async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Mea
     measurements
 }
 
-/// Sends a hook. Returns whether it was acknowledged.
-async fn send(sender: &mut SendRequest<Full<Bytes>>, aim: &Aim, body: Bytes) -> bool {
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(&aim.path)
+/// The request that posts a body to where hooks are sent.
+fn hook_to(aim: &Aim, body: Bytes) -> Asked {
+    Asked { method: Method::POST, path: aim.path.clone(), cookie: String::new(), body }
+}
+
+/// Sends a request. Returns how long the body of its answer is, if it was
+/// answered with success.
+async fn send(sender: &mut SendRequest<Full<Bytes>>, aim: &Aim, asked: Asked) -> Option<u64> {
+    let Asked { method, path, cookie, body } = asked;
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
         .header(header::HOST, aim.host())
         .header(header::CONTENT_TYPE, "application/json")
-        .header(aim.header.0, &aim.header.1)
-        .body(Full::new(body));
-    let Ok(request) = request else { return false };
-    match sender.send_request(request).await {
-        Ok(response) => {
-            let is_good = response.status().is_success();
-            response.into_body().collect().await.is_ok() && is_good
-        }
-        Err(_) => false,
+        .header(aim.header.0, &aim.header.1);
+    if !cookie.is_empty() {
+        request = request.header(header::COOKIE, cookie);
     }
+    let response = sender.send_request(request.body(Full::new(body)).ok()?).await.ok()?;
+    let is_good = response.status().is_success();
+    let body = response.into_body().collect().await.ok()?.to_bytes();
+    is_good.then_some(body.len() as u64)
 }
 
 async fn connect(aim: &Aim, connection: usize) -> Option<SendRequest<Full<Bytes>>> {

@@ -1,14 +1,18 @@
 //! Starts a server to measure, and takes one measurement.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
+use hyper::body::Bytes;
+
 use super::error::{BenchError, say};
-use super::generator::{Load, send_all};
+use super::generator::{Aim, Load, send_all};
 use super::options::Options;
 use super::report::{BARE, Row};
+use super::shop::{Asked, Shop};
 use super::target::{Folder, Kind, Money, Target};
 use super::usage::Usage;
-use super::wallets::Shop;
 use super::workload::{Order, Workload};
 use super::{generator, target};
 use tillgate_kernel::Stopwatch;
@@ -31,10 +35,12 @@ pub(super) async fn prepare(
 ) -> Result<(String, Target), BenchError> {
     let Wanted { workload, lines, shop } = wanted;
     let is_paid = workload.wallets() > 0;
-    if is_paid && (options.to.is_some() || options.preload > 0) {
+    let goods = workload.goods();
+    let is_of_shop = is_paid || goods.is_some();
+    if is_of_shop && (options.to.is_some() || options.preload > 0) {
         return Err(BenchError::usage(
-            "--workload: wallets are measured in a new store of the bench's own; leave out --to \
-             and --preload",
+            "--workload: a shop is measured in a new store of the bench's own; leave out --to and \
+             --preload",
         ));
     }
     if let Some(url) = &options.to {
@@ -44,15 +50,15 @@ pub(super) async fn prepare(
         let target = target::by_version(folder, options.store.as_deref()).await;
         return Ok(("bare hyper, store".to_owned(), target.map_err(BenchError::because)?));
     }
-    if is_paid && shop.is_none() {
+    if is_of_shop && shop.is_none() {
         return Err(BenchError::usage(
-            "--workload: this build has no shop, so there are no wallets; build with --features \
-             shop",
+            "--workload: this build has no shop; build with --features shop",
         ));
     }
     let kind = Kind {
-        shop: shop.filter(|_| is_paid),
+        shop: shop.filter(|_| is_of_shop),
         wallets: workload.wallets(),
+        goods,
         store: options.store.clone(),
         receivers: options.receivers,
         with_nginx: options.nginx,
@@ -110,6 +116,26 @@ pub(super) async fn measure_bare(connections: usize, time: Duration) -> Result<R
     let echo = target::echo().await.map_err(BenchError::because)?;
     let load = Load::in_a_closed_loop(echo.aim.clone(), connections, time);
     Ok(measure(BARE, &echo, &load).await)
+}
+
+/// Measures a server that only sends so many bytes.
+pub(super) async fn measure_bytes(
+    connections: usize,
+    time: Duration,
+    bytes: u64,
+) -> Result<Row, BenchError> {
+    let echo = target::echo().await.map_err(BenchError::because)?;
+    let path = format!("/bytes/{bytes}");
+    let asked = move |_, _| Asked {
+        method: Method::GET,
+        path: path.clone(),
+        cookie: String::new(),
+        body: Bytes::new(),
+    };
+    let aim = Aim { requests: Some(Arc::new(asked)), ..echo.aim.clone() };
+    let load = Load::in_a_closed_loop(aim, connections, time);
+    let row = measure(BARE, &echo, &load).await;
+    Ok(Row { workload: "as many bytes", ..row })
 }
 
 /// Runs the load, and also records the resources that the server used for it.

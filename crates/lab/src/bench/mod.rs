@@ -13,9 +13,9 @@ mod measure;
 mod options;
 mod plot;
 mod report;
+mod shop;
 mod target;
 mod usage;
-mod wallets;
 mod workload;
 
 use std::time::Duration;
@@ -25,14 +25,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub use self::error::BenchError;
 use self::error::say;
 use self::generator::Load;
-use self::measure::{Wanted, measure, measure_bare, prepare};
+use self::measure::{Wanted, measure, measure_bare, measure_bytes, prepare};
 pub use self::options::Options;
 use self::report::{print_json, print_table};
+pub use self::shop::{Asked, Goods, Later, Pay, Requests, Shop, Wallet};
 use self::target::{Folder, Money};
-pub use self::wallets::{Pay, Shop, Wallet};
 
 /// Takes the measurements that `options` describe, and prints them.
-/// A build with the shop can measure its wallets.
+/// A build with the shop can measure it.
 pub async fn run(options: Options, shop: Option<Shop>) -> Result<(), BenchError> {
     if options.is_a_server() {
         return echo::serve(&options, shop).await;
@@ -91,7 +91,14 @@ pub async fn run(options: Options, shop: Option<Shop>) -> Result<(), BenchError>
                     rate: options.rate,
                 };
                 let mut row = measure(&name, &target, &load).await;
-                if bare_rate > 0.0 {
+                let bytes = row.measurements.bytes_of_an_answer();
+                if workload.is_compared_by_bytes() && options.rate.is_none() {
+                    // Compared with a server that sends as many bytes.
+                    let bare = measure_bytes(connections, time, bytes).await?;
+                    let rate = bare.measurements.per_second();
+                    row.ratio = Some(report::share(row.measurements.per_second(), rate));
+                    rows.push(bare);
+                } else if bare_rate > 0.0 {
                     row.ratio = Some(report::share(row.measurements.per_second(), bare_rate));
                 }
                 rows.push(row);

@@ -12,8 +12,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::generator::Aim;
+use super::shop::{Goods, Payers, Shop};
 use super::usage::Usage;
-use super::wallets::{Payers, Shop};
 use crate::cluster::{Cluster, Plan};
 use crate::sandbox::{Sandbox, Setup};
 use tillgate_kernel::chance::random_bytes;
@@ -99,9 +99,11 @@ pub struct Kind {
     pub with_nginx: bool,
     /// What it does about payments.
     pub money: Money,
-    /// The shop, and how many wallets it has, if payments are measured.
+    /// The shop, how many wallets it has, and what it is filled with, if it is
+    /// measured.
     pub shop: Option<Shop>,
     pub wallets: usize,
+    pub goods: Option<Goods>,
 }
 
 impl Kind {
@@ -206,7 +208,7 @@ impl PaymentSystem {
 /// Where hooks are sent, with the marketplace's token.
 fn aim(addresses: Vec<SocketAddr>, path: &str, token: &str) -> Aim {
     let header = ("client-token", token.to_owned());
-    Aim { addresses, path: path.to_owned(), header, payers: Payers::default() }
+    Aim { addresses, path: path.to_owned(), header, payers: Payers::default(), requests: None }
 }
 
 /// Starts the server that pays by the version of a document.
@@ -273,6 +275,7 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
             (Some(payment_system), payments)
         }
     };
+    let operator: String = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     let token: String = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     let store = kind.store.clone();
     let store = store.unwrap_or_else(|| format!("sled:{}", folder.join(STORE).display()));
@@ -285,7 +288,9 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
         None => (Vec::new(), settings),
         Some(shop) => {
             let opened = (shop.open)(store.clone(), kind.wallets).await;
-            (opened.map_err(io::Error::other)?, format!("{settings}{}", shop.settings))
+            let opened = opened.map_err(io::Error::other)?;
+            // Keys of the whole come before all sections.
+            (opened, format!("admin_token = \"{operator}\"\n{settings}{}", shop.settings))
         }
     };
     let plan = Plan {
@@ -299,12 +304,18 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
     let addresses = if kind.with_nginx { vec![cluster.address()] } else { cluster.addresses() };
     let aim = match &kind.shop {
         None => aim(addresses, "/hooks/sm", &token),
-        Some(shop) => Aim {
-            addresses,
-            path: shop.path.to_owned(),
-            header: (shop.header)(),
-            payers: Payers::new(wallets),
-        },
+        Some(shop) => {
+            let requests = match kind.goods {
+                None => None,
+                Some(goods) => {
+                    let url = format!("http://{}", cluster.address());
+                    let filled = (shop.fill)(url, operator.clone(), goods).await;
+                    Some(filled.map_err(io::Error::other)?)
+                }
+            };
+            let (path, payers) = (shop.path.to_owned(), Payers::new(wallets));
+            Aim { addresses, path, header: (shop.header)(), payers, requests }
+        }
     };
     Ok(Target { aim, running: Running::Gateway { cluster, plan }, _payment_system: payment_system })
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use clap::ValueEnum;
 use hyper::body::Bytes;
 
+use super::shop::Goods;
+
 /// A pattern of hooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Workload {
@@ -27,6 +29,14 @@ pub enum Workload {
     HotWallet,
     /// The same by the version of one document, for comparison
     HotWalletByVersion,
+    /// Goods that are held for orders, of many articles
+    Shelves,
+    /// The same of one article
+    HotShelf,
+    /// Searches among 100 000 products
+    Search,
+    /// Pages of 100 000 products
+    Pages,
 }
 
 /// The number of known orders, stored before duplicates are measured.
@@ -48,6 +58,10 @@ impl Workload {
             Workload::Ledger => "payments, many wallets",
             Workload::HotWallet => "payments, one wallet",
             Workload::HotWalletByVersion => "the same by version",
+            Workload::Shelves => "holds, many articles",
+            Workload::HotShelf => "holds, one article",
+            Workload::Search => "searches",
+            Workload::Pages => "product pages",
         }
     }
 
@@ -60,7 +74,11 @@ impl Workload {
             | Workload::Lives
             | Workload::Ledger
             | Workload::HotWallet
-            | Workload::HotWalletByVersion => false,
+            | Workload::HotWalletByVersion
+            | Workload::Shelves
+            | Workload::HotShelf
+            | Workload::Search
+            | Workload::Pages => false,
         }
     }
 
@@ -74,8 +92,39 @@ impl Workload {
             | Workload::Mixed
             | Workload::Storm
             | Workload::Lives
-            | Workload::Resent => 0,
+            | Workload::Resent
+            | Workload::Shelves
+            | Workload::HotShelf
+            | Workload::Search
+            | Workload::Pages => 0,
         }
+    }
+
+    /// What a shop is filled with and asked for, if neither hooks nor payments
+    /// are sent.
+    pub fn goods(self) -> Option<Goods> {
+        const PRODUCTS: usize = 100_000;
+        const ORDERS: usize = 80_000;
+        match self {
+            Workload::Shelves => Some(Goods::Holds { articles: 20_000, orders: ORDERS }),
+            Workload::HotShelf => Some(Goods::Holds { articles: 1, orders: ORDERS }),
+            Workload::Search => Some(Goods::Searches { products: PRODUCTS }),
+            Workload::Pages => Some(Goods::Pages { products: PRODUCTS }),
+            Workload::Fresh
+            | Workload::Duplicates
+            | Workload::Mixed
+            | Workload::Storm
+            | Workload::Lives
+            | Workload::Resent
+            | Workload::Ledger
+            | Workload::HotWallet
+            | Workload::HotWalletByVersion => None,
+        }
+    }
+
+    /// Whether it is compared with a server that sends as many bytes.
+    pub fn is_compared_by_bytes(self) -> bool {
+        matches!(self, Workload::Search | Workload::Pages)
     }
 
     /// The hook that a connection sends after `count` others, about an order of
@@ -113,8 +162,14 @@ impl Workload {
                 let (hour, minute) = (12 + turn / 60 % 10, turn % 60);
                 order.hook("order.created", &format!("{hour:02}:{minute:02}"), 3 + turn % 90)
             }
-            // They are no hooks: `Payers` makes them.
-            Workload::Ledger | Workload::HotWallet | Workload::HotWalletByVersion => Bytes::new(),
+            // They are no hooks: the shop makes them.
+            Workload::Ledger
+            | Workload::HotWallet
+            | Workload::HotWalletByVersion
+            | Workload::Shelves
+            | Workload::HotShelf
+            | Workload::Search
+            | Workload::Pages => Bytes::new(),
         }
     }
 }

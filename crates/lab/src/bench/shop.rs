@@ -1,9 +1,11 @@
-//! Payments from wallets, which a build with the shop can measure.
+//! What is measured of the shop, which a build with it can: payments from
+//! wallets, goods that are held, searches and pages.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::Method;
 use hyper::body::Bytes;
 use tillgate_kernel::Fingerprint;
 
@@ -13,7 +15,30 @@ pub type Wallet = (String, u64);
 /// Pays what a request says. False if that has failed.
 pub type Pay = Arc<dyn Fn(Bytes) -> Later<bool> + Send + Sync>;
 
-type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A request to measure.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub method: Method,
+    pub path: String,
+    pub cookie: String,
+    pub body: Bytes,
+}
+
+/// The request that a connection makes after so many others.
+pub type Requests = Arc<dyn Fn(usize, u64) -> Asked + Send + Sync>;
+
+/// What a running shop is filled with, and asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goods {
+    /// Holds of pieces, spread over so many articles, for so many orders.
+    Holds { articles: usize, orders: usize },
+    /// Searches among so many products.
+    Searches { products: usize },
+    /// Pages of so many products.
+    Pages { products: usize },
+}
 
 /// The wallets, when they are open.
 type Opened = Later<Result<Vec<Wallet>, String>>;
@@ -29,6 +54,9 @@ pub struct Shop {
     pub open: fn(String, usize) -> Opened,
     /// The header by which the service knows its caller, for the next minute.
     pub header: fn() -> (&'static str, String),
+    /// Fills a shop at an address, with the operator's token. Returns the
+    /// requests to measure.
+    pub fill: fn(String, String, Goods) -> Later<Result<Requests, String>>,
     /// Opens a wallet whose balance is a part of its document: what the ledger
     /// is compared with.
     pub by_version: fn(String) -> Later<Result<Pay, String>>,
