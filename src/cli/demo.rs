@@ -112,11 +112,13 @@ async fn shop(exit: bool) -> Result<(), Failed> {
     let mailbox = Mailbox::open().await.map_err(Failed::because)?;
     let key_bytes = random_bytes::<32>();
     let key = BASE64.encode(key_bytes);
-    let admin_token = format!("{:032x}", u128::from_be_bytes(random_bytes()));
+    let secret = || format!("{:032x}", u128::from_be_bytes(random_bytes()));
+    let (admin_token, hook_token) = (secret(), secret());
     let text = |listen: SocketAddr| {
         format!(
             "listen = \"{listen}\"\nstore = \"memory:\"\nidle_drain_seconds = 0\n\
-             admin_token = \"{admin_token}\"\n[shop]\nname = \"Лавка\"\nkey = \"{key}\"\n\
+             admin_token = \"{admin_token}\"\n[sources.sm]\nprotocol = \"sm\"\n\
+             token = \"{hook_token}\"\nholds_stock = true\n[shop]\nname = \"Лавка\"\nkey = \"{key}\"\n\
              [shop.mail]\nurl = \"{}\"\nfrom = \"Лавка <shop@shop.example>\"\n",
             mailbox.url()
         )
@@ -135,6 +137,7 @@ async fn shop(exit: bool) -> Result<(), Failed> {
     let server = &Server::at(&url, Secret::new(admin_token.clone()))?;
     let desk = tillgate_lab::demo::shop::Desk {
         mailbox: &mailbox,
+        marketplace: Secret::new(hook_token.clone()),
         credit: async |client: &str, sum: &str| {
             let (sum, reason) = (sum.parse().unwrap_or_default(), "You have waited long");
             show::shop::ledger::give(server, client, sum, reason, "demo").await.is_ok()

@@ -144,6 +144,14 @@ impl<S: Served> Asked<S> {
         if is_whole { Ok(body) } else { Err(Refusal::TooLarge(READ_BYTES_MAX)) }
     }
 
+    /// Reads a body of at most so many bytes that is no JSON.
+    pub async fn bytes(&mut self, bytes_max: usize) -> Result<Bytes, Refusal> {
+        let body = std::mem::replace(&mut self.body, Body::empty());
+        let (body, is_whole) = read_body(body).await.map_err(|_| Refusal::BrokenOff)?;
+        let is_short = is_whole && body.len() <= bytes_max;
+        if is_short { Ok(body) } else { Err(Refusal::TooLarge(bytes_max)) }
+    }
+
     pub fn text(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }

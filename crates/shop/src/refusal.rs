@@ -22,6 +22,8 @@ pub enum Refusal {
     NotJsonType,
     /// The body has more bytes than this.
     TooLarge(usize),
+    /// The body is no picture as the shop keeps them.
+    NotAPicture,
     /// The body did not arrive.
     BrokenOff,
     /// Fields are missing or wrong: where they are, as JSON pointers.
@@ -149,7 +151,9 @@ impl Refusal {
             Refusal::Body(_) | Refusal::Fields(_) | Refusal::BrokenOff => {
                 (StatusCode::BAD_REQUEST, "bad-request")
             }
-            Refusal::NotJsonType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+            Refusal::NotJsonType | Refusal::NotAPicture => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type")
+            }
             Refusal::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Refusal::WeakPassword { .. } => (StatusCode::BAD_REQUEST, "weak-password"),
             Refusal::WrongLogin => (StatusCode::UNAUTHORIZED, "wrong-login"),
@@ -188,6 +192,10 @@ impl Refusal {
             Refusal::NotJsonType => (
                 "Отправьте тело с Content-Type: application/json".into(),
                 "Send the body with Content-Type: application/json".into(),
+            ),
+            Refusal::NotAPicture => (
+                "Нужна картинка, как их готовит tillgate shop import".into(),
+                "The body must be a picture as tillgate shop import makes them".into(),
             ),
             Refusal::TooLarge(most) => (
                 format!("Тело запроса длиннее {most} байт"),
@@ -309,6 +317,7 @@ impl Refusal {
             | Refusal::DoneWithoutSession => Some(RETRY_AFTER_SECONDS),
             Refusal::Body(_)
             | Refusal::NotJsonType
+            | Refusal::NotAPicture
             | Refusal::TooLarge(_)
             | Refusal::BrokenOff
             | Refusal::Fields(_)

@@ -119,6 +119,12 @@ impl Reply {
         Reply { status, headers, body, bytes }
     }
 
+    /// The body as it is.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        self.bytes.clone()
+    }
+
     /// Reads the body. Unlike [`Reply::body`], it keeps the digits of sums.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use crate::delivery::addressee::Addressee;
 use crate::delivery::booking::Booking;
 use crate::delivery::plan::Plan;
 use crate::menu::categories::Categories;
+use crate::menu::picture::Picture;
 use crate::menu::product::Product;
 use crate::notification::notice::Notice;
 use crate::notification::recipient::Recipient;
@@ -29,7 +30,7 @@ use crate::reservation::Reservation;
 use crate::store::hold::Hold;
 use crate::sweeper::Swept;
 
-pub const KINDS: [Kind; 18] = [
+pub const KINDS: [Kind; 19] = [
     Client::KIND,
     Session::KIND,
     Attempts::KIND,
@@ -40,6 +41,7 @@ pub const KINDS: [Kind; 18] = [
     Account::KIND,
     Transfer::KIND,
     Product::KIND,
+    Picture::KIND,
     Categories::KIND,
     Outlets::KIND,
     ShopOrder::KIND,

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
+use tillgate_kernel::Secret;
 
 use super::device::Device;
+use super::marketplace::Marketplace;
 use super::narrator::Narrator;
 use super::world::DEADLINE;
 
@@ -42,8 +44,12 @@ const ORDERS: u32 = 25;
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Plays this part of the story, in a shop that `fill` fills.
-pub async fn buy<Fill>(narrator: &mut Narrator, phone: &mut Device<'_>, fill: Fill)
-where
+pub async fn buy<Fill>(
+    narrator: &mut Narrator,
+    phone: &mut Device<'_>,
+    marketplace: &Secret,
+    fill: Fill,
+) where
     Fill: AsyncFn(&str, &[&str], &str) -> bool,
 {
     narrator.chapter("She looks for milk, with a typo, and puts it into her basket");
@@ -76,6 +82,8 @@ where
     let (status, held) = store(phone, Method::POST, "/reserve", Some(body)).await;
     let until = &held["until"];
     narrator.check(status == 200, &format!("her own basket is held until {until}"));
+    let is_sent = hook(phone, marketplace, "order.created", 2).await;
+    narrator.check(is_sent, "a marketplace that sells from the same shelf has an order of two");
     let mut ids = Vec::new();
     for number in 0..ORDERS {
         let body = json!({"id": format!("demo-{number}"), "orderItems": [line(101, 1)]});
@@ -94,12 +102,30 @@ where
     }
     let statuses = wanting.join_all().await;
     let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
-    narrator.check(count(200) == 8, "exactly eight get one: two are held for her");
-    narrator.check(count(409) == 17, "the others are answered which shop has some: Arbat");
+    let six = "exactly six get one: two are held for her, two are the marketplace's";
+    narrator.check(count(200) == 6, six);
+    narrator.check(count(409) == 19, "the others are answered which shop has some: Arbat");
     let found = find(phone, "/products?query=milk&store=1").await;
     let is_empty = found["items"].as_array().is_some_and(Vec::is_empty);
     narrator.check(is_empty, "in Tverskaya nobody finds milk any more");
+    let is_shipped = hook(phone, marketplace, "order.received", 2).await;
+    let found = find(phone, "/products?query=milk").await;
+    let left = &found["items"][0]["productPlaces"];
+    let is_none_left = left.as_array().is_some_and(|places| places.len() == 1);
+    narrator.check(is_shipped && is_none_left, "the marketplace ships: nothing more is free by it");
     deliver(narrator, phone, &id).await;
+}
+
+/// A marketplace sends a hook about its order of milk.
+async fn hook(phone: &Device<'_>, token: &Secret, kind: &str, quantity: u32) -> bool {
+    let body = json!({"event_type": kind, "timestamp": "2026-11-30T12:00:00+03:00",
+        "payload": {"originalOrderId": "M1", "storeID": "17",
+            "positions": [{"id": "101", "quantity": quantity, "price": "89.90",
+                "totalPrice": "179.80", "totalDiscountPrice": "179.80"}],
+            "total": {"totalPrice": "179.80", "discountTotalPrice": "179.80"}}});
+    let url = format!("{}/hooks/sm", phone.url);
+    let Ok(marketplace) = Marketplace::new(url, token.clone()) else { return false };
+    marketplace.post(body.to_string().as_bytes()).await.is_acknowledged()
 }
 
 /// She chooses how the order comes.

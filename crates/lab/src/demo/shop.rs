@@ -4,6 +4,7 @@
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::json;
+use tillgate_kernel::Secret;
 use tillgate_peer::Client;
 
 use super::device::Device;
@@ -36,6 +37,8 @@ fn token(letter: &Letter) -> &str {
 pub struct Desk<'a, Credit, Service, Books, Fill> {
     /// Where the shop's letters arrive.
     pub mailbox: &'a Mailbox,
+    /// The token of a marketplace that sells from the same shelves.
+    pub marketplace: Secret,
     /// Gives a client a sum in roubles, as the operator does.
     pub credit: Credit,
     /// The header of a service that takes payments.
@@ -138,7 +141,7 @@ where
         narrator.check(status == 422, "the link works once");
     }
     pay(&mut narrator, &mut phone, &desk).await;
-    goods::buy(&mut narrator, &mut phone, desk.fill).await;
+    goods::buy(&mut narrator, &mut phone, &desk.marketplace, desk.fill).await;
     narrator.sum_up()
 }
 

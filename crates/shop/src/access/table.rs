@@ -90,6 +90,7 @@ pub const MENU: &[Line] = &[
     ("GET", "/products?sort=x", Sent::Nothing, [400; 6]),
     ("GET", "/product?productId=1", Sent::Nothing, [404; 6]),
     ("GET", "/categories", Sent::Nothing, [200; 6]),
+    ("GET", "/picture?id=00", Sent::Nothing, [404; 6]),
     ("POST", "/price", Sent::Json(r#"{"items":[{"productId":1}]}"#), [200; 6]),
     ("GET", "/categories?category=7", Sent::Nothing, [404; 6]),
 ];
@@ -151,6 +152,7 @@ pub const FRONT: &[Line] = &[
     ("GET", "/search", Sent::Nothing, [200; 6]),
     ("GET", "/search?sort=x", Sent::Nothing, [404; 6]),
     ("GET", "/goods/{slug}", Sent::Nothing, [404; 6]),
+    ("GET", "/pictures/{name}", Sent::Nothing, [404; 6]),
     ("GET", "/cart", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
     ("POST", "/cart", Sent::Form("product=1"), [303; 6]),
     ("GET", "/cart/add?product=1&key=forged", Sent::Nothing, [303; 6]),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 
 use super::Front;
@@ -24,6 +24,7 @@ struct Page {
     name: String,
     price: String,
     old_price: Option<String>,
+    picture: Option<String>,
     article: String,
     vendor: Option<String>,
     description: Vec<String>,
@@ -38,6 +39,7 @@ struct Product {
     name: String,
     price: Roubles,
     old_price: Option<Roubles>,
+    picture: Option<String>,
     article: String,
     vendor: Option<String>,
     description: String,
@@ -77,6 +79,7 @@ impl Front {
             name: product.name,
             price: product.price.0.shown(language),
             old_price: product.old_price.map(|price| price.0.shown(language)),
+            picture: product.picture,
             article: product.article,
             vendor: product.vendor,
             description: product.description.lines().map(str::to_owned).collect(),
@@ -84,5 +87,30 @@ impl Front {
             places: places(product.product_places),
             is_on_sale: product.is_on_sale,
         })
+    }
+}
+
+/// `GET /pictures/{name}`: the picture of a product.
+pub async fn picture(
+    State(front): State<Arc<Front>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let id = name.strip_suffix(".jpg").filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let Some(id) = id else { return front.sorry(&Refusal::NotFound, &headers) };
+    let path = format!("/picture?id={id}");
+    let reply = front.menu.call(Method::GET, &path, &Caller::default(), None).await;
+    match reply {
+        Ok(reply) if reply.status == StatusCode::OK => {
+            let kept =
+                [header::CONTENT_TYPE, header::CACHE_CONTROL, header::X_CONTENT_TYPE_OPTIONS];
+            let kept = kept.map(|name| {
+                let value = reply.headers.get(&name).cloned();
+                (name, value.unwrap_or(HeaderValue::from_static("")))
+            });
+            (kept, reply.bytes()).into_response()
+        }
+        Ok(_) => front.sorry(&Refusal::NotFound, &headers),
+        Err(refusal) => front.sorry(&refusal, &headers),
     }
 }

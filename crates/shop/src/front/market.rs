@@ -49,6 +49,7 @@ struct Card {
     name: String,
     price: String,
     old_price: Option<String>,
+    picture: Option<String>,
     places: Vec<Place>,
 }
 
@@ -113,6 +114,7 @@ struct Item {
     name: String,
     price: Roubles,
     old_price: Option<Roubles>,
+    picture: Option<String>,
     product_places: Vec<ProductPlace>,
 }
 
@@ -275,6 +277,7 @@ fn card(item: Item, language: Language) -> Card {
         url: address_of(item.id, &item.name),
         price: item.price.0.shown(language),
         old_price: item.old_price.map(|price| price.0.shown(language)),
+        picture: item.picture,
         places: places(item.product_places),
         name: item.name,
     }

@@ -18,6 +18,7 @@ pub fn routes(front: Arc<Front>) -> Router {
         .route("/", get(market::home))
         .route("/search", get(market::search))
         .route("/goods/{slug}", get(goods::show))
+        .route("/pictures/{name}", get(goods::picture))
         .route("/cart", get(cart::show).post(cart::set))
         .route("/cart/add", get(cart::add_after_log_in).post(cart::add))
         .route("/cart/remove", get(cart::remove))

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::response::Response;
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use http::{HeaderValue, header};
 use serde::Deserialize;
 use tillgate_kernel::{Money, Timestamp};
 
 use super::Menu;
 use super::category_id::CategoryId;
 use super::keep::{Changes, Kept};
+use super::picture::{KEPT_BYTES_MAX, Picture};
 use super::price::{Priced, Prices};
 use super::question::{PAGE, Position, Question, Sort};
 use super::shown::{self, Products, ShownCategories, ShownProduct};
@@ -47,6 +49,7 @@ pub fn routes(menu: Arc<Menu>) -> Router {
         .route("/product", get(product))
         .route("/categories", get(categories))
         .route("/price", post(prices))
+        .route("/picture", get(picture))
         .with_state(menu)
 }
 
@@ -57,6 +60,7 @@ pub fn routes_for_operator(menu: Arc<Menu>) -> Router {
         .route("/menu/categories", get(kept_categories))
         .route("/menu/changes", post(keep))
         .route("/menu/found", get(found))
+        .route("/menu/picture", put(keep_picture))
         .route("/menu/product", get(product))
         .with_state(menu)
 }
@@ -257,4 +261,59 @@ async fn keep(mut asked: Asked) -> Response {
 async fn kept_changes(asked: &mut Asked) -> Result<(), Refusal> {
     let changes: Changes = asked.json().await?;
     asked.service.keep(changes).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfPicture {
+    id: String,
+}
+
+/// `GET /picture`
+async fn picture(query: Result<Query<OfPicture>, QueryRejection>, asked: Asked) -> Response {
+    let outcome = async {
+        let Query(OfPicture { id }) =
+            query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
+        let id = id.parse().map_err(|_| Refusal::NotFound)?;
+        asked.service.picture(id).await
+    };
+    match outcome.await {
+        Ok(picture) => {
+            // Another content would have another id.
+            let headers = [
+                (header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg")),
+                (header::CACHE_CONTROL, HeaderValue::from_static(KEPT_FOR_EVER)),
+                (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            ];
+            (headers, picture.bytes).into_response()
+        }
+        Err(refusal) => refusal.into_response_in(asked.language()),
+    }
+}
+
+/// How long clients and proxies may keep a picture.
+pub const KEPT_FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fetched {
+    article: String,
+    source: String,
+}
+
+/// `PUT /menu/picture`
+async fn keep_picture(query: Result<Query<Fetched>, QueryRejection>, mut asked: Asked) -> Response {
+    let outcome = picture_kept(query, &mut asked).await;
+    asked.done(outcome)
+}
+
+async fn picture_kept(
+    query: Result<Query<Fetched>, QueryRejection>,
+    asked: &mut Asked,
+) -> Result<(), Refusal> {
+    let Query(Fetched { article, source }) =
+        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
+    let bytes = asked.bytes(KEPT_BYTES_MAX).await?;
+    let picture = Picture::of(bytes).map_err(|_| Refusal::NotAPicture)?;
+    asked.service.keep_picture(&article, &source, picture).await
 }

@@ -25,6 +25,7 @@ pub struct Card {
     pub price: Money,
     pub old_price: Option<Money>,
     pub category: CategoryId,
+    /// The address of its picture in the shop.
     pub picture: Option<Box<str>>,
     vendor: Option<Box<str>>,
     /// The vendor's code and barcodes.
@@ -42,7 +43,7 @@ impl Card {
             price: offer.price,
             old_price: offer.old_price,
             category: offer.category,
-            picture: offer.pictures.first().map(|address| address.as_str().into()),
+            picture: product.picture.as_ref().map(|picture| picture.address().into()),
             vendor: offer.vendor.as_deref().map(Into::into),
             codes: codes.map(|code| code.as_str().into()).collect(),
         }

@@ -1,5 +1,7 @@
 //! What the service takes and answers.
 
+use http::StatusCode;
+
 use crate::Refusal;
 use crate::contract::{
     Answer, Body, Contract, Field, Member, MemberKind, Operation, Parameter, Place, Shape, member,
@@ -59,7 +61,8 @@ const NAME: Member = member("name", MemberKind::Text, "Its name");
 const PRICE: Member = member("price", MemberKind::Amount, "In roubles");
 const OLD_PRICE: Member =
     member("oldPrice", MemberKind::AmountOrNull, "What it cost before, if that was more");
-const PICTURE: Member = member("picture", MemberKind::TextOrNull, "The address of a picture");
+const PICTURE: Member =
+    member("picture", MemberKind::TextOrNull, "The address of its picture in the shop");
 const PLACES: Member = member(
     "productPlaces",
     MemberKind::ListOf("ProductPlace"),
@@ -157,6 +160,13 @@ const BODIES: &[Body] = &[
     },
 ];
 
+const PICTURE_ID: &[Parameter] = &[Parameter {
+    name: "id",
+    place: Place::Query,
+    is_required: true,
+    about: "What the address of the picture has before `.jpg`",
+}];
+
 fn operations() -> Vec<Operation> {
     let wrong = || Refusal::Fields(Vec::new());
     vec![
@@ -191,6 +201,17 @@ fn operations() -> Vec<Operation> {
                 "listCategories",
                 "The categories below one",
                 Answer::with("Categories", "The categories"),
+            )
+        },
+        Operation {
+            parameters: PICTURE_ID,
+            refusals: vec![wrong(), Refusal::NotFound],
+            ..Operation::new(
+                "GET",
+                "/picture",
+                "getPicture",
+                "A picture of a product, as JPEG",
+                Answer { status: StatusCode::OK, body: None, about: "The picture" },
             )
         },
         Operation {

@@ -5,10 +5,13 @@ use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::Fingerprint;
 use tillgate_store::unit::{Run, run};
-use tillgate_store::{Batch, CommitError, CounterChange, Cursor, Scan, Unavailable, Versioned};
+use tillgate_store::{
+    Batch, CommitError, CounterChange, Cursor, Expect, Scan, Unavailable, Versioned,
+};
 
 use super::Menu;
 use super::categories::Categories;
+use super::picture::{Picture, ShownPicture};
 use super::product::{Offer, Product};
 use crate::Refusal;
 use crate::outlets::changes;
@@ -34,6 +37,9 @@ pub struct KeptOffer {
     pub article: String,
     pub digest: Fingerprint,
     pub is_listed: bool,
+    /// The address of a picture that was not fetched yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_picture: Option<String>,
 }
 
 /// What an import has found to differ.
@@ -60,8 +66,15 @@ impl Menu {
         let page = self.store.scan(&scan).await?;
         let mut items = Vec::with_capacity(page.items.len());
         for (_, stored) in page.items {
-            let Product { offer, is_listed, .. } = stored.document().map_err(Unavailable::from)?;
-            items.push(KeptOffer { digest: offer.digest(), article: offer.article, is_listed });
+            let product: Product = stored.document().map_err(Unavailable::from)?;
+            let shown = product.picture.as_ref().map(|picture| picture.source.as_str());
+            let wanted = product.wanted_picture().filter(|wanted| shown != Some(*wanted));
+            items.push(KeptOffer {
+                digest: product.offer.digest(),
+                missing_picture: wanted.map(str::to_owned),
+                is_listed: product.is_listed,
+                article: product.offer.article,
+            });
         }
         Ok(Kept { items, cursor: page.next.map(|next| next.to_string()) })
     }
@@ -99,6 +112,56 @@ impl Menu {
         outcome.and(announced).map_err(Refusal::of_commit)
     }
 
+    /// Keeps the picture of a product, which was fetched from an address of the
+    /// feed.
+    ///
+    /// # Errors
+    /// When the product has no such picture (any more), or the store cannot be
+    /// used.
+    pub async fn keep_picture(
+        &self,
+        article: &str,
+        source: &str,
+        picture: Picture,
+    ) -> Result<(), Refusal> {
+        let id = picture.id();
+        let mut batch = Batch::new();
+        batch.put(Picture::key_of(id), Expect::Absent, &picture, self.clock.now());
+        match self.store.commit(batch).await {
+            // It is there already: other products may show it.
+            Ok(()) | Err(CommitError::Conflict) => {}
+            Err(why) => return Err(Refusal::of_commit(why)),
+        }
+        let key = Product::key_of(ProductId::of_article(article));
+        let work = |_| async move {
+            let stored = self.store.read::<Product>(key).await?;
+            let stored = stored.filter(|known| known.wanted_picture() == Some(source));
+            let Some(stored) = stored else { return Ok(Run::Unchanged(Err(Refusal::NotFound))) };
+            let picture = ShownPicture { source: source.to_owned(), id };
+            if stored.picture.as_ref() == Some(&picture) {
+                return Ok(Run::Unchanged(Ok(())));
+            }
+            let product = Product { picture: Some(picture), ..(*stored).clone() };
+            let mut versioned = stored.replaced(product);
+            versioned.list_at(self.clock.now());
+            let mut batch = Batch::new();
+            versioned.stage_at(key, &mut batch);
+            batch.bump(changes(), CounterChange::Add(1));
+            Ok::<_, Unavailable>(Run::Commit(batch, Ok(())))
+        };
+        let (outcome, _) = run(&self.store, work).await.map_err(Refusal::of_commit)?;
+        outcome
+    }
+
+    /// A picture.
+    ///
+    /// # Errors
+    /// When there is none with this id, or the store cannot be used.
+    pub async fn picture(&self, id: Fingerprint) -> Result<Picture, Refusal> {
+        let stored = self.store.read::<Picture>(Picture::key_of(id)).await?;
+        stored.map(Versioned::into_document).ok_or(Refusal::NotFound)
+    }
+
     async fn keep_categories(&self, categories: &Categories) -> Result<(), CommitError> {
         let work = |_| async move {
             let stored = self.store.read::<Categories>(Categories::key()).await?;
@@ -133,7 +196,11 @@ impl Menu {
                 return Ok(Run::Unchanged(()));
             }
             let now = self.clock.now();
-            let product = Product { offer, is_listed };
+            // The picture stays while the feed says the same of it.
+            let picture = stored.as_ref().and_then(|stored| stored.picture.clone());
+            let picture = picture
+                .filter(|picture| offer.pictures.first().is_some_and(|one| *one == picture.source));
+            let product = Product { offer, is_listed, picture };
             let mut versioned = match stored {
                 Some(stored) => stored.replaced(product),
                 None => Versioned::new(product, now),

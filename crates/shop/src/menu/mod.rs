@@ -20,6 +20,7 @@ pub mod contract;
 pub mod feed;
 pub mod import;
 pub mod keep;
+pub mod picture;
 pub mod price;
 pub mod product;
 pub mod question;

@@ -5,6 +5,7 @@ use tillgate_kernel::document;
 use tillgate_kernel::{DocKey, Document, Fingerprint, Kind, ListName, Money, Unreadable};
 
 use super::category_id::CategoryId;
+use super::picture::ShownPicture;
 use super::vat::Vat;
 use crate::product_id::ProductId;
 
@@ -62,9 +63,18 @@ pub struct Product {
     pub offer: Offer,
     /// Whether the last feed has it.
     pub is_listed: bool,
+    /// What its page shows, once it was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<ShownPicture>,
 }
 
 impl Product {
+    /// The address in the feed whose picture it shows.
+    #[must_use]
+    pub fn wanted_picture(&self) -> Option<&str> {
+        self.offer.pictures.first().map(String::as_str)
+    }
+
     /// Whether it can be bought.
     #[must_use]
     pub const fn is_on_sale(&self) -> bool {

@@ -179,6 +179,7 @@ impl Menu {
         let outlets = self.outlets();
         let free = stock_levels::free(&self.store, &outlets.all, &[&product.offer.article]).await?;
         let is_on_sale = product.is_on_sale();
+        let picture = product.picture.map(|picture| picture.address());
         let offer = product.offer;
         let categories = {
             let catalogue = self.catalogue();
@@ -193,7 +194,7 @@ impl Menu {
             article: offer.article,
             vendor: offer.vendor,
             description: offer.description,
-            picture: offer.pictures.into_iter().next(),
+            picture,
             is_on_sale,
             categories,
             product_places: places(&outlets, free.first().map_or(&[], Vec::as_slice)),

@@ -24,7 +24,7 @@ fn a_product_of_version_1_is_read() {
         pictures: vec!["https://shop.example/1.jpg".into()],
         is_available: true,
     };
-    let expected = Product { offer, is_listed: false };
+    let expected = Product { offer, is_listed: false, picture: None };
     let bytes = include_bytes!("../../../../fixtures/stored/product/v1/product.bin");
     assert_eq!(Product::decode(1, bytes), Ok(expected));
 }

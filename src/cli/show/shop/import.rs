@@ -18,6 +18,7 @@ use tillgate_shop::menu::import::{Counts, Stored};
 use tillgate_shop::menu::keep::{Changes, Kept};
 use tillgate_shop::outlets::Outlets;
 
+use super::pictures::{self, Pictures};
 use super::tables::{self, Table};
 use crate::cli::client::{Server, ServerOptions};
 use crate::cli::show::print_json;
@@ -35,6 +36,9 @@ pub struct Import {
     /// Say what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Do not fetch pictures
+    #[arg(long)]
+    no_pictures: bool,
     /// Go on although a large part of the products would be taken off sale
     #[arg(long)]
     force: bool,
@@ -60,7 +64,7 @@ const REQUEST_BYTES: usize = 500 * 1024;
 const NAMED_MAX: usize = 20;
 
 pub async fn run(import: &Import) -> Result<(), Failed> {
-    let Import { server: options, source, dry_run, force } = import;
+    let Import { server: options, source, dry_run, no_pictures, force } = import;
     let source = match source {
         Some(source) => source.clone(),
         None => options.settings()?.shop.and_then(|shop| shop.feed).ok_or_else(|| {
@@ -85,13 +89,27 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
             counts.skipped
         )));
     }
+    let mut pictures = Pictures::default();
     if !dry_run {
         send(&server, changes).await?;
+        if !no_pictures {
+            pictures = pictures::fetch(&server).await?;
+        }
     }
+    let Pictures { new: new_pictures, dead } = pictures;
     if options.json {
         let skipped: Vec<Value> = skipped.iter().map(named).collect();
-        print_json(&json!({"dry_run": dry_run, "counts": counts, "skipped": skipped}));
+        let dead = dead.iter().map(|(address, why)| json!({"address": address, "why": why}));
+        let dead: Vec<Value> = dead.collect();
+        print_json(&json!({"dry_run": dry_run, "counts": counts, "skipped": skipped,
+            "new_pictures": new_pictures, "dead_pictures": dead}));
         return Ok(());
+    }
+    for (address, why) in dead.iter().take(NAMED_MAX) {
+        say(format_args!("  no picture at {address}: {why}"));
+    }
+    if dead.len() > NAMED_MAX {
+        say(format_args!("  and {} more; --json names all", dead.len() - NAMED_MAX));
     }
     for one in skipped.iter().take(NAMED_MAX) {
         let Skipped { line, article, why } = one;
@@ -108,6 +126,13 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
         counts.categories,
         if counts.categories_changed { "" } else { ", the same" },
     ));
+    if new_pictures + dead.len() > 0 {
+        say(format_args!(
+            "{new_pictures} products have a new picture; {} addresses have none, the next import \
+             tries them again",
+            dead.len()
+        ));
+    }
     Ok(())
 }
 
@@ -226,7 +251,7 @@ fn read_file(path: &Path) -> Result<Result<Feed, Broken>, Failed> {
 }
 
 /// A progress bar on a terminal; nothing elsewhere.
-fn progress(length: u64, text: &str) -> ProgressBar {
+pub(super) fn progress(length: u64, text: &str) -> ProgressBar {
     let bar = ProgressBar::new(length);
     let style = ProgressStyle::with_template(&format!("{{bar:30}} {text}, {{eta}} left"));
     bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));

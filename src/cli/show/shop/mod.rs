@@ -6,6 +6,7 @@ mod finding;
 mod goods;
 pub mod import;
 pub mod ledger;
+mod pictures;
 mod products;
 mod staff;
 mod tables;
