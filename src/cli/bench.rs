@@ -31,7 +31,7 @@ pub const SHOP: Shop = Shop {
     path: "/shop/billing/token/charge",
     open: |store, count| Box::pin(open(store, count)),
     header,
-    fill: |url, token, goods| Box::pin(goods::fill(url, token, goods)),
+    fill: |urls, token, goods| Box::pin(goods::fill(urls, token, goods)),
     by_version: |store| Box::pin(open_purse(store)),
 };
 

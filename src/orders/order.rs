@@ -94,12 +94,14 @@ impl Order {
         MessageId { subject: self.number.partition(), sequence: self.messages }
     }
 
-    /// The goods that it will take, as long as it is open and names a store.
+    /// The goods that it will take, until they are shipped or it is cancelled,
+    /// if it names a store. A paid order has not left the shelf.
     #[must_use]
     pub fn wanted_goods(&self) -> StockLevels {
-        match self.view() {
-            Some(view) if !view.is_closed() && !view.content.store_id.is_empty() => {
-                StockLevels::of(&view.content)
+        let view = self.view().filter(|view| view.shipped.is_none() && view.cancelled.is_none());
+        match view {
+            Some(view) if !view.content.store_id.is_empty() => {
+                StockLevels::of(&view.content).sane()
             }
             Some(_) | None => StockLevels::default(),
         }

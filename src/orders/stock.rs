@@ -10,6 +10,9 @@ use crate::kernel::document;
 use crate::kernel::{Document, HookId, Kind, ListName, Quantity, Timestamp, Unreadable};
 use crate::orders::Number;
 
+/// The most of an article that one order is promised: a million pieces.
+const PROMISED_MAX: Quantity = Quantity::from_thousandths(1_000_000_000);
+
 /// Quantities by store and article.
 ///
 /// An order stores what was written off for it, and a movement is the
@@ -28,6 +31,20 @@ impl StockLevels {
             stock_levels.add(&content.store_id, &position.sku, position.known_quantity());
         }
         stock_levels
+    }
+
+    /// Without quantities below zero, and none beyond what a store has: a hook
+    /// may say anything.
+    #[must_use]
+    pub fn sane(mut self) -> StockLevels {
+        for articles in self.0.values_mut() {
+            articles.retain(|_, quantity| *quantity > Quantity::ZERO);
+            for quantity in articles.values_mut() {
+                *quantity = (*quantity).min(PROMISED_MAX);
+            }
+        }
+        self.0.retain(|_, articles| !articles.is_empty());
+        self
     }
 
     #[must_use]

@@ -49,7 +49,9 @@ async fn wanted_by_marketplaces(keeper: &StockKeeper) -> i64 {
 /// which they may arrive, and what the order wants and has shipped at the end.
 fn course(order: u64) -> (Vec<String>, i64, i64) {
     let hook = |kind: &str, pieces, second| about(kind, order, pieces, second);
-    match order % 6 {
+    match order % 7 {
+        // It is paid, and has not left the shelf.
+        6 => (vec![hook("order.created", 1, 0), hook("order.paid", 1, 1)], 1, 0),
         0 => (vec![hook("order.created", 1, 0)], 1, 0),
         // It is sent again, and then changed.
         1 => {
@@ -76,7 +78,7 @@ async fn shop_and_marketplace_share(keepers: Vec<Arc<StockKeeper>>) {
         first.reserve(&wanted(number, &[("milk", 1)]), &outlet(1)).await.expect("there is enough");
     }
     let mut racing = tokio::task::JoinSet::new();
-    for number in 10..160_u64 {
+    for number in 10..50_u64 {
         let keeper = Arc::clone(&keepers[number as usize % keepers.len()]);
         racing.spawn(async move {
             match keeper.reserve(&wanted(number, &[("milk", 1)]), &outlet(1)).await {
@@ -101,7 +103,8 @@ async fn shop_and_marketplace_share(keepers: Vec<Arc<StockKeeper>>) {
     assert_eq!((on_hand, wanted_by_marketplaces(first).await), (100 - shipped, open));
     // What the shop promises from now on fits beside their orders, to the last
     // piece.
-    let free = u64::try_from(on_hand - held - open).unwrap_or(0);
+    let free = u64::try_from(on_hand - held - open).expect("there was enough for all");
+    assert!(free > 0 && open > 0, "{free} are free, {open} are promised");
     for number in 1000..1000 + free {
         first.reserve(&wanted(number, &[("milk", 1)]), &outlet(1)).await.expect("one is free");
     }
@@ -115,7 +118,7 @@ async fn shop_and_marketplace_share(keepers: Vec<Arc<StockKeeper>>) {
     let (on_hand, held, _) = levels(first, 1, "milk").await;
     assert_eq!(on_hand, left, "a shipment is a fact");
     let mut answers = BTreeMap::new();
-    for number in (0..160).chain(1000..1000 + free) {
+    for number in (0..50).chain(1000..1000 + free) {
         let order = wanted(number, &[("milk", 1)]);
         let answer = first.confirm(&order).await.expect("an answer");
         *answers.entry(format!("{answer:?}")).or_insert(0_i64) += 1;
@@ -136,6 +139,26 @@ async fn the_shop_and_marketplaces_share_a_shelf_on_every_engine() {
     shop_and_marketplace_share(on_sled(folder.path())).await;
     shop_and_marketplace_share(on_postgres(1).await).await;
     shop_and_marketplace_share(on_postgres(3).await).await;
+}
+
+#[tokio::test]
+async fn what_a_hook_wants_is_promised_and_nothing_below_zero() {
+    let keepers = on_memory();
+    let (shop, receiver) = (&keepers[0], &receivers(&keepers, &["sm"])[0]);
+    stock(shop, 1, "milk", 10).await;
+    deliver(receiver, &about("order.created", 1, 4, 0)).await;
+    let mut odd: serde_json::Value =
+        serde_json::from_str(&about("order.created", 2, 1, 0)).expect("a hook");
+    odd["payload"]["positions"][0]["quantity"] = json!(-100);
+    deliver(receiver, &odd.to_string()).await;
+    assert_eq!(wanted_by_marketplaces(shop).await, 4);
+    for number in 0..6 {
+        shop.reserve(&wanted(number, &[("milk", 1)]), &outlet(1)).await.expect("one of six");
+    }
+    let more = shop.reserve(&wanted(7, &[("milk", 1)]), &outlet(1)).await;
+    assert!(matches!(more, Err(Refusal::Order(_))), "{more:?}");
+    deliver(receiver, &about("order.cancelled", 1, 4, 1)).await;
+    shop.reserve(&wanted(8, &[("milk", 4)]), &outlet(1)).await.expect("they are free again");
 }
 
 #[tokio::test]

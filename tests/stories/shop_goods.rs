@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -212,4 +213,86 @@ async fn a_receiver_that_was_just_started_finds_what_one_that_ran_all_the_time_f
     }
     assert!(count > 1300, "{count}");
     assert_eq!((old.terminate(), new.terminate()), (Some(0), Some(0)));
+}
+
+/// A picture of one red pixel, as PNG.
+const RED_PIXEL: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC";
+
+/// A host with one picture and a page that is none. Returns its address.
+async fn host_of_pictures() -> String {
+    let picture = base64::engine::general_purpose::STANDARD.decode(RED_PIXEL).expect("base64");
+    let routes = axum::Router::new()
+        .route("/milk.png", axum::routing::get(async move || picture))
+        .route("/page.html", axum::routing::get(async || "<html></html>"));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    format!("http://{address}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_are_fetched_once_and_shown_from_the_shop() {
+    let (folder, host) = (folder("sled:data"), host_of_pictures().await);
+    let process = Process::start(folder.path());
+    let feed = format!(
+        "<yml_catalog><shop><categories><category id=\"1\">Еда</category></categories><offers>\
+         <offer id=\"1\"><price>1</price><categoryId>1</categoryId><name>Молоко</name>\
+         <picture>{host}/milk.png</picture></offer>\
+         <offer id=\"2\"><price>1</price><categoryId>1</categoryId><name>Кефир</name>\
+         <picture>{host}/milk.png</picture></offer>\
+         <offer id=\"3\"><price>1</price><categoryId>1</categoryId><name>Чай</name>\
+         <picture>{host}/page.html</picture></offer>\
+         <offer id=\"4\"><price>1</price><categoryId>1</categoryId><name>Хлеб</name>\
+         <picture>{host}/none.jpg</picture></offer></offers></shop></yml_catalog>"
+    );
+    let (code, said) = import(&process, &folder, feed.as_bytes(), &["--no-pictures"]);
+    assert_eq!((code, &said["new_pictures"]), (Some(0), &json!(0)), "{said}");
+    let (_, said) = import(&process, &folder, feed.as_bytes(), &[]);
+    assert_eq!(said["new_pictures"], 2, "{said}");
+    let dead: Vec<&str> = said["dead_pictures"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|one| one["why"].as_str())
+        .collect();
+    assert_eq!(dead, ["the answer is 404 Not Found", "it is no JPEG, PNG or WebP"], "{said}");
+    // What is there is not fetched again.
+    let (_, again) = import(&process, &folder, feed.as_bytes(), &[]);
+    assert_eq!((&again["new_pictures"], &again["counts"]["same"]), (&json!(0), &json!(4)));
+    let path = async {
+        loop {
+            let product = ask(&process, "/product?productId=1").await;
+            if let Some(path) = product["picture"].as_str() {
+                return path.to_owned();
+            }
+            ask_again_soon().await;
+        }
+    };
+    let path = tokio::time::timeout(DEADLINE, path).await.expect("the picture is shown");
+    assert_eq!(ask(&process, "/product?productId=2").await["picture"], path.as_str());
+    assert_eq!(ask(&process, "/product?productId=3").await["picture"], Value::Null);
+    let client = Client::new(DEADLINE, 1 << 20).expect("a client");
+    let get = async |path: &str| {
+        let url = format!("{}{path}", process.url);
+        client.call(Method::GET, &url, HeaderMap::new(), Vec::new()).await.expect("an answer")
+    };
+    let picture = get(&path).await;
+    assert_eq!((picture.status.as_u16(), &picture.body[..3]), (200, &b"\xff\xd8\xff"[..]));
+    assert_eq!(picture.headers["content-type"], "image/jpeg");
+    assert!(picture.headers["cache-control"].to_str().is_ok_and(|kept| kept.contains("immutable")));
+    let page = get("/goods/1").await;
+    let page = String::from_utf8_lossy(&page.body).into_owned();
+    assert!(page.contains(&format!("<img class=\"picture\" src=\"{path}\"")), "{page}");
+    assert_eq!(get("/pictures/00.jpg").await.status, 404);
+    // A feed with another address: the old picture is not shown for it.
+    let other = feed.replacen("/milk.png", "/none.jpg", 1);
+    import(&process, &folder, other.as_bytes(), &[]);
+    let gone = async {
+        while !ask(&process, "/product?productId=1").await["picture"].is_null() {
+            ask_again_soon().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, gone).await.expect("it is not shown any more");
+    assert_eq!(process.terminate(), Some(0));
 }

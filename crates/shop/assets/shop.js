@@ -28,9 +28,12 @@ for (const form of document.querySelectorAll("form[data-checkout]")) {
   const TYPING_MS = 300;
   const REFRESH_MS = 15000;
   const pay = form.querySelector("button[value=pay]");
+  const status = form.querySelector("[data-status]");
+  const chosen = { courier: "input[name=company]:checked", point: "input[name=point]:checked" };
   const update = () => {
+    const way = form.elements.way.value;
     for (const section of form.querySelectorAll("[data-way]")) {
-      section.disabled = section.dataset.way !== form.elements.way.value;
+      section.disabled = section.dataset.way !== way;
       section.hidden = section.disabled;
     }
     for (const variant of form.querySelectorAll(".variant")) {
@@ -43,37 +46,55 @@ for (const form of document.querySelectorAll("form[data-checkout]")) {
     for (const field of form.querySelectorAll("[data-needed]")) {
       field.required = true;
     }
-    pay.disabled = !form.checkValidity();
+    pay.disabled = !way || !form.querySelector(chosen[way]) || !form.checkValidity();
   };
+  const content = () => new URLSearchParams(new FormData(form)).toString();
+  const shown = new Map();
+  // What has changed meanwhile is not overwritten: it is asked for again.
   const load = async (button) => {
     const place = document.getElementById(button.dataset.into);
-    const body = new URLSearchParams(new FormData(form));
-    const asked = body.get(button.dataset.of);
-    const answer = await fetch(button.dataset.loads, { method: "POST", body });
-    // An answer to what was asked before comes too late.
-    if (answer.ok && asked === form.elements[button.dataset.of].value) {
-      place.innerHTML = await answer.text();
-      update();
-    } else if (!answer.ok) {
-      location.reload();
+    const sent = content();
+    const answer = await fetch(button.dataset.loads, { method: "POST", body: new URLSearchParams(sent) });
+    if (answer.status === 401 || answer.status === 403) {
+      location.assign("/checkout");
+      return;
     }
+    const html = answer.ok ? await answer.text() : undefined;
+    if (html === undefined || html === shown.get(place) || sent !== content()) {
+      return;
+    }
+    const focused = place.contains(document.activeElement) ? document.activeElement : undefined;
+    place.innerHTML = html;
+    shown.set(place, html);
+    if (focused) {
+      const same = [...place.querySelectorAll("input, select")];
+      same.find(({ name, value }) => name === focused.name && value === focused.value)?.focus();
+    }
+    status.textContent = place.querySelector("[role=status], [role=alert]")?.textContent ?? "";
+    update();
   };
+  // Without an answer the page stays as it is; the next look may bring one.
+  const look = (button) => load(button).catch(() => undefined);
   for (const button of form.querySelectorAll("[data-loads]")) {
     const field = form.elements[button.dataset.of];
+    const place = document.getElementById(button.dataset.into);
     let timer;
     button.addEventListener("click", (event) => {
       event.preventDefault();
-      load(button);
+      // Enter in the list is no wish to see it again.
+      if (!place.contains(document.activeElement)) {
+        look(button);
+      }
     });
-    field.addEventListener("input", () => {
+    const later = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => load(button), TYPING_MS);
-    });
+      timer = setTimeout(() => look(button), TYPING_MS);
+    };
+    field.addEventListener("input", later);
     setInterval(() => {
-      const place = document.getElementById(button.dataset.into);
       const isIdle = !document.hidden && !place.contains(document.activeElement);
       if (isIdle && form.elements.way.value === "courier" && field.id === "address" && field.value) {
-        load(button);
+        look(button);
       }
     }, REFRESH_MS);
   }
@@ -90,8 +111,8 @@ for (const part of document.querySelectorAll("[data-live]")) {
     if (document.hidden) {
       return;
     }
-    const answer = await fetch(location.href);
-    if (answer.ok) {
+    const answer = await fetch(location.href).catch(() => undefined);
+    if (answer?.ok) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       part.replaceChildren(...page.getElementById(part.id).childNodes);
     }

@@ -48,6 +48,8 @@ pub enum DeliveryProblem {
     NoCompany(String),
     /// It costs another sum now.
     CostChanged(Money),
+    /// The company does not deliver on the day: this is the first one.
+    OtherDay(String),
     /// The time is full, has passed, or is none of the company's. These are
     /// free.
     SlotFull(Vec<FreeSlot>),
@@ -63,7 +65,9 @@ impl DeliveryProblem {
                 (StatusCode::UNPROCESSABLE_ENTITY, "outside-zone")
             }
             DeliveryProblem::CostChanged(_) => (StatusCode::CONFLICT, "cost-changed"),
-            DeliveryProblem::SlotFull(_) => (StatusCode::CONFLICT, "slot-full"),
+            DeliveryProblem::OtherDay(_) | DeliveryProblem::SlotFull(_) => {
+                (StatusCode::CONFLICT, "slot-full")
+            }
         }
     }
 
@@ -107,6 +111,10 @@ impl DeliveryProblem {
                 ),
                 format!("Delivery costs {} now. Confirm the new cost", cost.shown(Language::En)),
             ),
+            DeliveryProblem::OtherDay(first) => (
+                format!("В этот день компания не доставляет. Ближайший день: {first}"),
+                format!("The company does not deliver on this day. The first one is {first}"),
+            ),
             DeliveryProblem::SlotFull(slots) if slots.is_empty() => (
                 "Свободного времени у этой компании нет. Выберите другую или пункт выдачи".into(),
                 "This company has no time left. Choose another one, or a pickup point".into(),
@@ -130,6 +138,7 @@ impl DeliveryProblem {
             DeliveryProblem::OutsideZone(points) => json!({"pickupPoints": points}),
             DeliveryProblem::NoCompany(_) => json!({}),
             DeliveryProblem::CostChanged(cost) => json!({"cost": Roubles(*cost)}),
+            DeliveryProblem::OtherDay(first) => json!({"firstDay": first}),
             DeliveryProblem::SlotFull(slots) => json!({"slots": slots}),
         };
         if let Value::Object(members) = members { members } else { Map::new() }

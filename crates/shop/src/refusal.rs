@@ -463,7 +463,11 @@ mod tests {
     fn every_type_is_in_the_list_of_errors_and_no_other() {
         // Services decide by this one, so its name is a constant.
         let mut made = BTreeSet::from([super::NOT_KNOWN]);
-        for source in [include_str!("refusal.rs"), include_str!("order_problem.rs")] {
+        for source in [
+            include_str!("refusal.rs"),
+            include_str!("order_problem.rs"),
+            include_str!("delivery_problem.rs"),
+        ] {
             let (_, kinds) = source.split_once("const fn kind").expect("the kinds");
             let (kinds, _) = kinds.split_once("/// What is wrong, and").expect("their end");
             made.extend(kinds.split('"').skip(1).step_by(2));

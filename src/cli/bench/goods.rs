@@ -12,6 +12,7 @@ use tillgate_lab::bench::{Asked, Goods, Requests};
 use crate::cli::client::Server;
 use crate::cli::show::shop::import::{Filling, fill as fill_shop};
 use crate::kernel::Secret;
+use crate::kernel::chance::random_bytes;
 use crate::peer::Client;
 
 /// How many clients there are: fewer than may register from one network in an
@@ -68,7 +69,8 @@ fn stock(products: usize) -> String {
 }
 
 /// Fills the shop. Returns the requests to measure.
-pub async fn fill(url: String, token: String, goods: Goods) -> Result<Requests, String> {
+pub async fn fill(urls: Vec<String>, token: String, goods: Goods) -> Result<Requests, String> {
+    let url = urls.first().cloned().unwrap_or_default();
     let products = match goods {
         Goods::Holds { articles, .. } => articles,
         Goods::Searches { products } | Goods::Pages { products } => products,
@@ -77,8 +79,11 @@ pub async fn fill(url: String, token: String, goods: Goods) -> Result<Requests, 
     let (feed, stock) = (feed(products), stock(products));
     let filling = Filling { feed: &feed, tables: &[OUTLETS], stock: &stock };
     fill_shop(&server, &filling).await.map_err(|failed| failed.text)?;
+    // Each receiver has a catalogue of its own.
+    for url in urls {
+        Caller::new(url)?.catalogue(products).await?;
+    }
     let shop = Caller::new(url)?;
-    shop.catalogue(products).await?;
     match goods {
         Goods::Holds { articles, orders } => shop.holds(articles, orders).await,
         Goods::Searches { .. } => Ok(Arc::new(search)),
@@ -156,12 +161,18 @@ impl Caller {
         read.map_err(|_| format!("the catalogue was not read in {CATALOGUE_SECONDS_MAX} s"))
     }
 
-    /// Registers a client. Returns the session's cookie.
-    async fn register(&self, number: usize) -> Result<String, String> {
-        let body = json!({"username": format!("bench{number}"), "password": "tulip-margin-42-boat",
-            "email": format!("bench{number}@example.org")});
-        let path = "/shop/auth/register";
-        let (headers, _) = self.send(Method::POST, path, "", Some(body)).await?;
+    /// Logs a client in, who registers if a database does not have the client
+    /// from the measurement before. Returns the session's cookie.
+    async fn log_in(&self, number: usize) -> Result<String, String> {
+        const PASSWORD: &str = "tulip-margin-42-boat";
+        let (username, email) = (format!("bench{number}"), format!("bench{number}@example.org"));
+        let log_in = json!({"username": username, "password": PASSWORD});
+        let register = json!({"username": username, "password": PASSWORD, "email": email});
+        let known = self.send(Method::POST, "/shop/auth/login", "", Some(log_in)).await;
+        let (headers, _) = match known {
+            Ok(known) => known,
+            Err(_) => self.send(Method::POST, "/shop/auth/register", "", Some(register)).await?,
+        };
         let cookies = headers.get_all(header::SET_COOKIE).iter();
         let pairs = cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next());
         Ok(pairs.collect::<Vec<_>>().join("; "))
@@ -171,16 +182,18 @@ impl Caller {
     async fn holds(self, articles: usize, orders: usize) -> Result<Requests, String> {
         let mut cookies = Vec::with_capacity(CLIENTS);
         for number in 0..CLIENTS {
-            cookies.push(self.register(number).await?);
+            cookies.push(self.log_in(number).await?);
         }
         let cookies = Arc::new(cookies);
+        // A database may have orders of the measurement before.
+        let run = u32::from_be_bytes(random_bytes());
         let mut placing = tokio::task::JoinSet::new();
         for first in 0..PLACED_AT_ONCE {
             let (caller, cookies) = (self.clone(), Arc::clone(&cookies));
             placing.spawn(async move {
                 for number in (first..orders).step_by(PLACED_AT_ONCE) {
                     let product = number.wrapping_mul(7919) % articles + 1;
-                    let body = json!({"id": format!("bench-{number}"),
+                    let body = json!({"id": format!("bench-{run:08x}-{number}"),
                         "orderItems": [{"product": {"id": product}, "quantity": 1}]});
                     let cookie = &cookies[number % CLIENTS];
                     caller.send(Method::POST, "/shop/order/place", cookie, Some(body)).await?;
@@ -196,7 +209,8 @@ impl Caller {
         let next = std::sync::atomic::AtomicUsize::new(0);
         Ok(Arc::new(move |_, _| {
             let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let body = format!(r#"{{"orderId":"bench-{number}","version":0,"storeId":1}}"#);
+            let body =
+                format!(r#"{{"orderId":"bench-{run:08x}-{number}","version":0,"storeId":1}}"#);
             Asked {
                 method: Method::POST,
                 path: "/shop/store/reserve".to_owned(),

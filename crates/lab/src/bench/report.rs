@@ -106,9 +106,9 @@ pub(super) fn print_table(rows: &[Row], rate: Option<u32>) {
         )),
     }
     say("hooks of 1.3 kB with three lines; the generator runs on the same cores; \
-         every answer is durable (flush and sync_data, or commit");
+         answers to hooks, payments and holds are durable (flush");
     say(
-        "with synchronous_commit=on); CPU US: microseconds of the receivers' processors for a hook,",
+        "and sync_data, or commit with synchronous_commit=on); CPU US: microseconds of the receivers' processors for a hook,",
     );
     say("DATABASE: of all PostgreSQL processes here; memory and bytes are those of the receivers");
 }

@@ -40,6 +40,9 @@ pub enum Goods {
     Pages { products: usize },
 }
 
+/// The requests, when the shop is filled.
+type Filled = Later<Result<Requests, String>>;
+
 /// The wallets, when they are open.
 type Opened = Later<Result<Vec<Wallet>, String>>;
 
@@ -54,9 +57,9 @@ pub struct Shop {
     pub open: fn(String, usize) -> Opened,
     /// The header by which the service knows its caller, for the next minute.
     pub header: fn() -> (&'static str, String),
-    /// Fills a shop at an address, with the operator's token. Returns the
-    /// requests to measure.
-    pub fill: fn(String, String, Goods) -> Later<Result<Requests, String>>,
+    /// Fills the shop of receivers at these addresses, with the operator's
+    /// token. Returns the requests to measure.
+    pub fill: fn(Vec<String>, String, Goods) -> Filled,
     /// Opens a wallet whose balance is a part of its document: what the ledger
     /// is compared with.
     pub by_version: fn(String) -> Later<Result<Pay, String>>,

@@ -308,8 +308,9 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
             let requests = match kind.goods {
                 None => None,
                 Some(goods) => {
-                    let url = format!("http://{}", cluster.address());
-                    let filled = (shop.fill)(url, operator.clone(), goods).await;
+                    let all = cluster.addresses();
+                    let urls = all.iter().map(|address| format!("http://{address}")).collect();
+                    let filled = (shop.fill)(urls, operator.clone(), goods).await;
                     Some(filled.map_err(io::Error::other)?)
                 }
             };

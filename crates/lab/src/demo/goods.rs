@@ -77,6 +77,14 @@ pub async fn buy<Fill>(
     let why = stale["detail"].as_str().unwrap_or_default();
     narrator.check(status == 409, &format!("a window with version 0 is refused: {why}"));
 
+    rush(narrator, phone, marketplace, &id).await;
+    deliver(narrator, phone, &id).await;
+}
+
+/// Many want the last pieces at once.
+async fn rush(narrator: &mut Narrator, phone: &mut Device<'_>, marketplace: &Secret, id: &Value) {
+    let line =
+        |product: u64, quantity: u64| json!({"product": {"id": product}, "quantity": quantity});
     narrator.chapter("Twenty-five orders want the ten cartons that there are, at once");
     let body = json!({"orderId": id, "version": 1, "storeId": 1});
     let (status, held) = store(phone, Method::POST, "/reserve", Some(body)).await;
@@ -113,7 +121,6 @@ pub async fn buy<Fill>(
     let left = &found["items"][0]["productPlaces"];
     let is_none_left = left.as_array().is_some_and(|places| places.len() == 1);
     narrator.check(is_shipped && is_none_left, "the marketplace ships: nothing more is free by it");
-    deliver(narrator, phone, &id).await;
 }
 
 /// A marketplace sends a hook about its order of milk.

@@ -14,15 +14,16 @@ use tillgate_store::Cursor;
 
 use super::Delivery;
 use super::asked::{ADDRESS_CHARACTERS_MAX, Wish};
-use super::audit::{Bookings, Part, Rooms};
+use super::audit::{Bookings, Rooms};
 use super::booking::Way;
 use super::case::Case;
+use super::part::Part;
 use super::slots::day;
 use super::variants::{Points, Variants};
 use crate::Refusal;
 use crate::asked::Served;
 use crate::assertion::Assertions;
-use crate::form::Fault;
+use crate::form::{Fault, NotAForm};
 use crate::order_id::OrderId;
 use crate::roubles::Roubles;
 use crate::username::ClientNumber;
@@ -108,9 +109,10 @@ async fn points_found(
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct To {
     address: Option<String>,
+    order_id: Option<String>,
 }
 
 /// `GET /variants`
@@ -124,12 +126,17 @@ async fn variants_of(
     asked: &mut Asked,
 ) -> Result<Variants, Refusal> {
     known(asked).await?;
-    let Query(To { address }) = query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
+    let Query(To { address, order_id }) =
+        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     let address = parameter("address", address)?;
     if address.is_empty() {
         return Err(Refusal::of_field("address", Fault::Missing));
     }
-    asked.service.variants(&address).await
+    let order = match order_id.filter(|id| !id.is_empty()) {
+        Some(id) => Some(order_named(asked, &id).await?),
+        None => None,
+    };
+    asked.service.variants(&address, order).await
 }
 
 #[derive(Debug, Serialize)]
@@ -181,6 +188,15 @@ fn order_in(query: Result<Query<OfOrder>, QueryRejection>) -> Result<String, Ref
     id.ok_or_else(|| Refusal::of_field("orderId", Fault::Missing))
 }
 
+/// The order that a service names by its number; a client, an own one.
+async fn order_named(asked: &mut Asked, id: &str) -> Result<OrderId, Refusal> {
+    if asked.calling_for_itself().is_some() {
+        return OrderId::parse(id).ok_or(Refusal::NotFound);
+    }
+    let person = asked.person();
+    asked.service.orders.id_of(&person, id).await
+}
+
 /// `DELETE /book`
 async fn release(query: Result<Query<OfOrder>, QueryRejection>, mut asked: Asked) -> Response {
     let outcome = released(query, &mut asked).await;
@@ -209,13 +225,9 @@ async fn case_of(
     query: Result<Query<OfOrder>, QueryRejection>,
     asked: &mut Asked,
 ) -> Result<Case, Refusal> {
-    let order = if asked.calling_for_itself().is_some() {
-        OrderId::parse(&order_in(query)?).ok_or(Refusal::NotFound)?
-    } else {
-        let person = asked.person();
-        asked.service.sessions.client(&person).await?;
-        asked.service.orders.id_of(&person, &order_in(query)?).await?
-    };
+    known(asked).await?;
+    let id = order_in(query)?;
+    let order = order_named(asked, &id).await?;
     asked.service.case_of(order).await
 }
 
@@ -233,6 +245,7 @@ async fn set_part(mut asked: Asked) -> Response {
 
 async fn part_set(asked: &mut Asked) -> Result<(), Refusal> {
     let part: Part = asked.json().await?;
+    part.check().map_err(|why| Refusal::Body(NotAForm::NotJson(why)))?;
     asked.service.set(part).await
 }
 

@@ -26,15 +26,19 @@ pub struct Wish {
 pub enum WishedWay {
     /// The number of a point.
     Point(u64),
-    Courier {
-        address: String,
-        company: String,
-        date: Date,
-        /// From and until when.
-        slot: Option<(Time, Time)>,
-        /// The cost that the client agrees to.
-        cost: Money,
-    },
+    Courier(WishedCourier),
+}
+
+/// An order that a courier is to bring.
+#[derive(Debug)]
+pub struct WishedCourier {
+    pub address: String,
+    pub company: String,
+    pub date: Date,
+    /// From and until when.
+    pub slot: Option<(Time, Time)>,
+    /// The cost that the client agrees to.
+    pub cost: Money,
 }
 
 impl Wish {
@@ -75,5 +79,5 @@ fn courier(form: &mut Form) -> Option<WishedWay> {
     });
     let cost = form.cost("cost");
     let (address, company, date, cost) = (address?, company?, date?, cost?);
-    Some(WishedWay::Courier { address, company, date, slot, cost })
+    Some(WishedWay::Courier(WishedCourier { address, company, date, slot, cost }))
 }

@@ -7,7 +7,8 @@ use tillgate_store::{Batch, CounterKey, Cursor, Scan, Unavailable, Versioned};
 
 use super::Delivery;
 use super::booking::Booking;
-use super::plan::{CourierTime, Plan, Point, Zone};
+use super::part::Part;
+use super::plan::Plan;
 use super::slots::{BOOKED, Slot};
 use crate::Refusal;
 use crate::reservation::Reservation;
@@ -42,27 +43,6 @@ pub struct Room {
 pub struct Rooms {
     pub items: Vec<Room>,
     pub is_last: bool,
-}
-
-/// A part of the plan that the operator sets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    Points(Vec<Point>),
-    Zones(Vec<Zone>),
-    Times(Vec<CourierTime>),
-}
-
-impl Part {
-    /// Puts the part into a plan.
-    #[must_use]
-    pub fn set_in(self, plan: Plan) -> Plan {
-        match self {
-            Part::Points(points) => Plan { points, ..plan },
-            Part::Zones(zones) => Plan { zones, ..plan },
-            Part::Times(times) => Plan { times, ..plan },
-        }
-    }
 }
 
 impl Delivery {

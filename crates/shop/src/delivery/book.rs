@@ -1,22 +1,28 @@
 //! Books how an order comes to its client.
 
+use jiff::civil::{Date, Time};
 use tillgate_kernel::Timestamp;
 use tillgate_store::Unavailable;
 
 use super::Delivery;
-use super::asked::WishedWay;
+use super::asked::{WishedCourier, WishedWay};
 use super::booking::{Booking, Way};
 use super::plan::{Plan, Zone};
-use super::slots::{Slot, first_day};
+use super::slots::{Slot, day, first_day};
 use super::variants::{shown, zones_of};
 use crate::Refusal;
 use crate::client_orders::ClientOrder;
 use crate::delivery_problem::DeliveryProblem;
+use crate::form::Fault;
 use crate::order_id::OrderId;
 use crate::reservation::State;
 use crate::reservation::participant::Answer;
 use crate::reservation::take::Taken;
 use crate::username::ClientNumber;
+
+/// How many days after the first one a company that keeps no times can still
+/// be asked for.
+const DAYS_AHEAD_MAX: u8 = 60;
 
 /// How often it is tried to book a time that is given back in that moment.
 const SHORT_ATTEMPTS: u32 = 5;
@@ -34,51 +40,57 @@ impl Delivery {
         wished: WishedWay,
     ) -> Result<(Way, Timestamp), Refusal> {
         let plan = self.plan().await?;
-        let (address, company, date, slot, cost) = match wished {
-            WishedWay::Point(id) => {
-                let no_point = || Refusal::Delivery(DeliveryProblem::NoPoint(id));
-                let point = plan.point(id).ok_or_else(no_point)?;
-                let date = first_day(point.days, self.now_there().date());
-                let (id, name, address) = (point.id, point.name.clone(), point.address.clone());
-                let way = Way::Point { id, name, address, date };
-                return match self.taken(order, &way).await? {
-                    Taken::Until(until) => Ok((way, until)),
-                    Taken::Short => Err(Refusal::Busy),
-                };
-            }
-            WishedWay::Courier { address, company, date, slot, cost } => {
-                (address, company, date, slot, cost)
-            }
-        };
-        let zones = zones_of(&plan, &address)?;
-        let zone = zones.iter().find(|zone| zone.company == company);
+        match wished {
+            WishedWay::Point(id) => self.book_point(&plan, order, id).await,
+            WishedWay::Courier(wished) => self.book_courier(&plan, client, order, &wished).await,
+        }
+    }
+
+    async fn book_point(
+        &self,
+        plan: &Plan,
+        order: &ClientOrder,
+        id: u64,
+    ) -> Result<(Way, Timestamp), Refusal> {
+        let no_point = || Refusal::Delivery(DeliveryProblem::NoPoint(id));
+        let point = plan.point(id).ok_or_else(no_point)?;
+        let date = first_day(point.days, self.now_there().date());
+        let (id, name, address) = (point.id, point.name.clone(), point.address.clone());
+        let way = Way::Point { id, name, address, date };
+        match self.taken(order, &way).await? {
+            Taken::Until(until) => Ok((way, until)),
+            Taken::Short => Err(Refusal::Busy),
+        }
+    }
+
+    async fn book_courier(
+        &self,
+        plan: &Plan,
+        client: ClientNumber,
+        order: &ClientOrder,
+        wished: &WishedCourier,
+    ) -> Result<(Way, Timestamp), Refusal> {
+        let WishedCourier { address, company, date, slot, cost } = wished;
+        let zones = zones_of(plan, address)?;
+        let zone = zones.iter().find(|zone| zone.company == *company);
         let no_company = || Refusal::Delivery(DeliveryProblem::NoCompany(company.clone()));
         let zone = *zone.ok_or_else(no_company)?;
-        if zone.cost != cost {
+        if zone.cost != *cost {
             return Err(Refusal::Delivery(DeliveryProblem::CostChanged(zone.cost)));
         }
+        let first = first_day(zone.days, self.now_there().date());
+        if *date < first || *date > first_day(DAYS_AHEAD_MAX, first) {
+            return Err(Refusal::Delivery(DeliveryProblem::OtherDay(day(first))));
+        }
         for _ in 0..SHORT_ATTEMPTS {
-            let (keeps_times, offered) = self.offered_to(order, &plan, zone).await?;
-            let is_wished =
-                |known: &Slot| slot.is_some_and(|(begin, end)| known.is_at(date, begin, end));
-            let found = offered.iter().find(|(known, _)| is_wished(known)).map(|(known, _)| known);
-            let is_free = if keeps_times {
-                found.is_some()
-            } else {
-                // It delivers on the day that was shown, or any later one.
-                slot.is_none() && date >= first_day(zone.days, self.now_there().date())
-            };
-            if !is_free {
-                let slots = offered.iter().map(|(slot, free)| shown(slot, *free)).collect();
-                return Err(Refusal::Delivery(DeliveryProblem::SlotFull(slots)));
-            }
+            let slot = self.wished_slot(plan, zone, order, *date, *slot).await?;
             let key = self.key_of(client).await?;
             let way = Way::Courier {
                 company: company.clone(),
-                cost,
-                date,
-                slot: found.cloned(),
-                address: key.seal(&address, Booking::place_of(order.id)),
+                cost: *cost,
+                date: *date,
+                slot,
+                address: key.seal(address, Booking::place_of(order.id)),
                 client,
             };
             match self.taken(order, &way).await? {
@@ -89,35 +101,47 @@ impl Delivery {
         Err(Refusal::Busy)
     }
 
+    /// The slot that is wished for, if it has room; none if the company keeps
+    /// no times.
+    async fn wished_slot(
+        &self,
+        plan: &Plan,
+        zone: &Zone,
+        order: &ClientOrder,
+        date: Date,
+        wished: Option<(Time, Time)>,
+    ) -> Result<Option<Slot>, Refusal> {
+        let (keeps_times, offered) = self.slots_for(Some(order.id), plan, zone).await?;
+        let (begin, end) = match (keeps_times, wished) {
+            (true, Some(wished)) => wished,
+            (true, None) => return Err(Refusal::of_field("timeSlot", Fault::Missing)),
+            (false, Some(_)) => return Err(Refusal::of_field("timeSlot", Fault::Unknown)),
+            (false, None) => return Ok(None),
+        };
+        let found = offered.iter().find(|(known, _)| known.is_at(date, begin, end));
+        if let Some((found, _)) = found {
+            return Ok(Some(found.clone()));
+        }
+        let slots = offered.iter().map(|(slot, free)| shown(slot, *free)).collect();
+        Err(Refusal::Delivery(DeliveryProblem::SlotFull(slots)))
+    }
+
     /// Takes for good what is booked for an order.
     ///
     /// # Errors
     /// When the store cannot be used.
     pub async fn confirm(&self, order: OrderId, version: u64) -> Result<Answer, Unavailable> {
-        let confirmed =
-            |known: &Booking| Booking { state: State::Confirmed, version, ..known.clone() };
+        let now = self.now_there();
+        let confirmed = |known: &Booking| {
+            let has_begun = known
+                .way
+                .as_ref()
+                .and_then(Way::slot)
+                .is_some_and(|slot| slot.date.to_datetime(slot.begin) <= now);
+            let state = State::Confirmed;
+            (!has_begun).then(|| Booking { state, version, ..known.clone() })
+        };
         self.bookings.confirm(order, confirmed).await
-    }
-
-    /// The slots that have room, and the one that the order has already.
-    async fn offered_to(
-        &self,
-        order: &ClientOrder,
-        plan: &Plan,
-        zone: &Zone,
-    ) -> Result<(bool, Vec<(Slot, u64)>), Refusal> {
-        let (keeps_times, mut free) = self.free_slots(plan, zone).await?;
-        let known = self.bookings.of(order.id).await?;
-        let own = known.as_ref().and_then(Booking::taken_slot);
-        let own = own.filter(|own| own.company == zone.company);
-        if let Some(own) = own.filter(|own| !free.iter().any(|(slot, _)| slot.name() == own.name()))
-        {
-            let now = self.now_there();
-            if own.date.to_datetime(own.begin) > now {
-                free.insert(0, (own.clone(), 1));
-            }
-        }
-        Ok((keeps_times, free))
     }
 
     async fn taken(&self, order: &ClientOrder, way: &Way) -> Result<Taken, Refusal> {

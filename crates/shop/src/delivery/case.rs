@@ -11,6 +11,7 @@ use crate::Refusal;
 use crate::order_id::OrderId;
 use crate::reservation::State;
 use crate::roubles::Roubles;
+use crate::seal::Unsealable;
 
 /// How an order comes to its client.
 #[derive(Debug, Serialize)]
@@ -80,6 +81,8 @@ impl Delivery {
                 cost = agreed;
                 let key = self.known_key_of(client).await?;
                 let opened = key.map(|key| key.open(&address, Booking::place_of(order)));
+                // The client was erased, and has a new key.
+                let opened = opened.filter(|opened| *opened != Err(Unsealable::Changed));
                 home = Some(HomeDelivery {
                     home_address: opened.transpose().map_err(unsealable)?,
                     company_name: company,

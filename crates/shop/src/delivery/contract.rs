@@ -33,12 +33,20 @@ const FILTER: &[Parameter] = &[Parameter {
     about: "Words of the name or the address, in any order; all points without it",
 }];
 
-const TO: &[Parameter] = &[Parameter {
-    name: "address",
-    place: Place::Query,
-    is_required: true,
-    about: "Where the order is to be brought, with the postal code",
-}];
+const TO: &[Parameter] = &[
+    Parameter {
+        name: "address",
+        place: Place::Query,
+        is_required: true,
+        about: "Where the order is to be brought, with the postal code",
+    },
+    Parameter {
+        name: "orderId",
+        place: Place::Query,
+        is_required: false,
+        about: "The order: what is booked for it is free for it",
+    },
+];
 
 const ORDER: &[Parameter] = &[Parameter {
     name: "orderId",
@@ -199,6 +207,7 @@ fn operations() -> Vec<Operation> {
         Refusal::Order(OrderProblem::HoldExpired),
         Refusal::Delivery(DeliveryProblem::NoPoint(120)),
         outside.clone(),
+        Refusal::Delivery(DeliveryProblem::OtherDay("29.11.2026".into())),
         Refusal::Delivery(DeliveryProblem::CostChanged(Money::from_kopecks(19_900))),
         Refusal::Delivery(DeliveryProblem::SlotFull(vec![slot])),
     ];
@@ -218,7 +227,7 @@ fn operations() -> Vec<Operation> {
         Operation {
             parameters: TO,
             callers: For::Both,
-            refusals: vec![Refusal::Fields(Vec::new()), outside],
+            refusals: vec![Refusal::Fields(Vec::new()), Refusal::NotFound, outside.clone()],
             ..Operation::new(
                 "GET",
                 "/variants",

@@ -2,8 +2,9 @@
 //! their zones and times, and what of it is booked for orders. Times are booked
 //! as goods are held: the commit that takes one judges whether it is free.
 //!
-//! - [`plan`] is what the shop offers, [`address`] how people write addresses,
-//!   [`slots`] are the times that couriers have left;
+//! - [`plan`] is what the shop offers, and [`part`] what the operator sets of
+//!   it; [`address`] is how people write addresses, [`slots`] are the times
+//!   that couriers have left;
 //! - [`booking`] is the document of what is booked for an order, and
 //!   [`addressee`] the key that seals a client's addresses;
 //! - [`variants`] answers how an order could come, [`book`] books it, and
@@ -20,6 +21,7 @@ pub mod book;
 pub mod booking;
 pub mod case;
 pub mod contract;
+pub mod part;
 pub mod plan;
 pub mod slots;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
 use tillgate_kernel::{DocKey, Document, Kind, Money, Unreadable};
 
-use super::address;
+use super::address::{Address, Filter, Town};
 use crate::outlets::SETTINGS_PARTITION;
 
 /// The most points, zones, and times of couriers.
@@ -14,8 +14,8 @@ pub const POINTS_MAX: usize = 2_000;
 pub const ZONES_MAX: usize = 500;
 pub const TIMES_MAX: usize = 500;
 
-/// The most areas of a zone.
-pub const AREAS_MAX: usize = 500;
+/// The most areas of all zones together.
+pub const AREAS_MAX: usize = 5_000;
 
 /// A point where orders are given out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,17 +79,19 @@ impl Plan {
     }
 
     /// The points whose name and address have all words of a filter.
-    pub fn found<'a>(&'a self, filter: &'a str) -> impl Iterator<Item = &'a Point> {
-        let is_found = move |point: &&Point| {
-            address::has_all(&format!("{} {}", point.name, point.address), filter)
-        };
+    pub fn found(&self, filter: &str) -> impl Iterator<Item = &Point> {
+        let filter = Filter::of(filter);
+        let is_found =
+            move |point: &&Point| filter.fits(&format!("{} {}", point.name, point.address));
         self.points.iter().filter(is_found)
     }
 
-    /// The points that share most with an address, nearest first.
+    /// The points in the town of an address, those that share most with it
+    /// first.
     #[must_use]
     pub fn near(&self, address: &str, most: usize) -> Vec<&Point> {
-        let near = |point: &Point| address::shared_names(&point.address, address);
+        let address = Address::of(address);
+        let near = |point: &Point| address.shared_names(&Address::of(&point.address));
         let mut all: Vec<(usize, &Point)> =
             self.points.iter().map(|point| (near(point), point)).collect();
         all.retain(|(near, _)| *near > 0);
@@ -100,10 +102,11 @@ impl Plan {
     /// The zones that have an address: for each company the first.
     #[must_use]
     pub fn zones_of(&self, address: &str) -> Vec<&Zone> {
+        let address = Address::of(address);
         let mut found: Vec<&Zone> = Vec::new();
         for zone in &self.zones {
             let is_known = found.iter().any(|known| known.company == zone.company);
-            if !is_known && zone.has(address) {
+            if !is_known && zone.has(&address) {
                 found.push(zone);
             }
         }
@@ -114,9 +117,9 @@ impl Plan {
 impl Zone {
     /// Whether an address is in the zone. Where the zone has postal codes and
     /// the address has one, it decides.
-    fn has(&self, address: &str) -> bool {
+    fn has(&self, address: &Address) -> bool {
         let of_codes = |area: &Area| matches!(area, Area::Codes(..));
-        match address::postal_code(address).filter(|_| self.areas.iter().any(of_codes)) {
+        match address.postal_code().filter(|_| self.areas.iter().any(of_codes)) {
             Some(code) => self
                 .areas
                 .iter()
@@ -124,7 +127,7 @@ impl Zone {
             None => self
                 .areas
                 .iter()
-                .any(|area| matches!(area, Area::Place(place) if address::names(address, place))),
+                .any(|area| matches!(area, Area::Place(place) if address.is_in(&Town::of(place)))),
         }
     }
 }

@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::Delivery;
+use super::booking::Booking;
 use super::plan::{Plan, Point, Zone};
 use super::slots::{self, Slot, day, first_day, hour};
 use crate::Refusal;
 use crate::delivery_problem::{DeliveryProblem, FreeSlot, NearPoint};
+use crate::order_id::OrderId;
 use crate::roubles::Roubles;
 
 /// The most points of one answer.
@@ -66,16 +68,21 @@ impl Delivery {
         Ok(Points { pickup_points, has_more: found.next().is_some() })
     }
 
-    /// How an order could come to an address.
+    /// How an order could come to an address. What is booked for `order` is
+    /// free for it.
     ///
     /// # Errors
     /// When nobody delivers there, or the store cannot be used.
-    pub async fn variants(&self, address: &str) -> Result<Variants, Refusal> {
+    pub async fn variants(
+        &self,
+        address: &str,
+        order: Option<OrderId>,
+    ) -> Result<Variants, Refusal> {
         let plan = self.plan().await?;
         let zones = zones_of(&plan, address)?;
         let mut variants = Vec::new();
         for zone in zones {
-            let (keeps_times, slots) = self.free_slots(&plan, zone).await?;
+            let (keeps_times, slots) = self.slots_for(order, &plan, zone).await?;
             // A company without a time that is free offers nothing now.
             let date = match slots.first() {
                 Some((first, _)) => first.date,
@@ -92,18 +99,28 @@ impl Delivery {
         Ok(Variants { address: address.to_owned(), variants })
     }
 
-    /// The slots of a zone's company that have room, and whether it keeps
-    /// times at all.
-    pub(super) async fn free_slots(
+    /// The slots of a zone's company that have room, with the one that the
+    /// order has already, and whether the company keeps times at all.
+    pub(super) async fn slots_for(
         &self,
+        order: Option<OrderId>,
         plan: &Plan,
         zone: &Zone,
     ) -> Result<(bool, Vec<(Slot, u64)>), Refusal> {
         let keeps_times = plan.times.iter().any(|time| time.company == zone.company);
         let slots = slots::offered(plan, zone, self.now_there());
         let free = slots::free(&self.store, &slots).await?;
-        let both = slots.into_iter().zip(free).filter(|(_, free)| *free > 0);
-        Ok((keeps_times, both.collect()))
+        let known = match order {
+            Some(order) => self.bookings.of(order).await?,
+            None => None,
+        };
+        let own = known.as_ref().and_then(Booking::taken_slot).map(Slot::name);
+        let both = slots.into_iter().zip(free).map(|(slot, free)| {
+            let is_own = own.as_ref().is_some_and(|own| *own == slot.name());
+            let room = if is_own { free + 1 } else { free };
+            (slot, room)
+        });
+        Ok((keeps_times, both.filter(|(_, free)| *free > 0).collect()))
     }
 }
 

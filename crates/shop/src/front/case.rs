@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
-use tillgate_kernel::Language;
+use tillgate_kernel::{Language, Money};
 
 use super::Front;
 use super::cart::Order;
@@ -58,6 +58,8 @@ pub struct ShownDelivery {
     pub time: String,
     /// Empty if it costs nothing.
     pub cost: String,
+    /// Together with the goods.
+    pub total: String,
 }
 
 impl Case {
@@ -66,12 +68,16 @@ impl Case {
         self.status == "PRELIMINARY"
     }
 
-    pub fn shown(&self, words: &Words, language: Language) -> Option<ShownDelivery> {
+    pub fn shown(&self, goods: Money, words: &Words, language: Language) -> Option<ShownDelivery> {
+        let Roubles(cost) = self.cost;
+        let total = Money::from_kopecks(goods.kopecks().saturating_add(cost.kopecks()));
+        let total = total.shown(language);
         if let Some(point) = &self.pickup_point_delivery {
             return Some(ShownDelivery {
                 place: format!("{}, {}", point.name, point.address),
                 time: format!("{} {}", words.from_day, point.delivery_date),
                 cost: String::new(),
+                total,
             });
         }
         let home = self.home_delivery.as_ref()?;
@@ -82,8 +88,8 @@ impl Case {
             }
             None => format!("{company}, {} {date}", words.from_day),
         };
-        let Roubles(cost) = self.cost;
         Some(ShownDelivery {
+            total,
             place: home.home_address.clone().unwrap_or_default(),
             time,
             cost: if cost.kopecks() == 0 { String::new() } else { cost.shown(language) },
@@ -116,6 +122,6 @@ impl Front {
         let case = self.case_of(order, &Caller::of(headers, None)).await?;
         let case = case.filter(|case| case.is_preliminary() || case.status == "CONFIRMED");
         let (words, language) = (self.frame(headers).words, self.language_of(headers));
-        Ok(case.and_then(|case| case.shown(words, language)))
+        Ok(case.and_then(|case| case.shown(order.total(), words, language)))
     }
 }

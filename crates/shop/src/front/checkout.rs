@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tillgate_kernel::Money;
 
 use super::Front;
 use super::account::day_and_minute;
@@ -21,7 +20,6 @@ use super::page::Frame;
 use super::posted::Received;
 use crate::Refusal;
 use crate::refusal::is_kind;
-use crate::roubles::Roubles;
 use crate::service_client::{Caller, Reply};
 
 #[derive(Template)]
@@ -61,7 +59,6 @@ struct Ready {
     frame: Frame,
     order: ShownOrder,
     delivery: ShownDelivery,
-    total: String,
     until: String,
 }
 
@@ -87,8 +84,11 @@ impl From<Refusal> for Stop {
 }
 
 const LOG_IN: Stop = Stop::To("/login?next=/checkout");
+/// Before something is held there is no checkout to come back to.
+const LOG_IN_FOR_CART: Stop = Stop::To("/login?next=/cart");
 /// The basket, saying that the time is over.
-const HOLD_AGAIN: Stop = Stop::To("/cart?expired");
+const HOLD_AGAIN_PAGE: &str = "/cart?expired";
+const HOLD_AGAIN: Stop = Stop::To(HOLD_AGAIN_PAGE);
 
 /// `POST /checkout/begin`: looks at the prices again, and holds the goods.
 pub async fn begin(State(front): State<Arc<Front>>, request: Request) -> Response {
@@ -127,7 +127,7 @@ pub async fn submit(State(front): State<Arc<Front>>, request: Request) -> Respon
         return Redirect::to("/checkout").into_response();
     }
     let wanted = Wanted::of_form(&received.posted);
-    let (order, hold) = match front.held_basket(&received.caller).await {
+    let (order, hold) = match front.basket_held_again(&received).await {
         Ok(held) => held,
         Err(stop) => return front.stopped(stop, &received.headers),
     };
@@ -176,7 +176,8 @@ pub async fn couriers(State(front): State<Arc<Front>>, request: Request) -> Resp
         return StatusCode::FORBIDDEN.into_response();
     }
     let wanted = Wanted::of_form(&received.posted);
-    match front.couriers_for(&wanted, &received.caller, received.language).await {
+    let order = received.posted.get("id");
+    match front.couriers_for(order, &wanted, &received.caller, received.language).await {
         Ok(couriers) => {
             let part = CouriersPart { frame: front.frame(&received.headers), couriers };
             front.page(&part, StatusCode::OK, &received.visitor)
@@ -204,6 +205,19 @@ impl Front {
         }
     }
 
+    /// The basket with what is held for it. If the time has run out while the
+    /// client was choosing, the goods are held again.
+    async fn basket_held_again(&self, received: &Received) -> Result<(Order, Hold), Stop> {
+        match self.held_basket(&received.caller).await {
+            Err(Stop::To(page)) if page == HOLD_AGAIN_PAGE => {}
+            held => return held,
+        }
+        match self.hold_basket(received).await? {
+            None => self.held_basket(&received.caller).await,
+            Some(_) => Err(Stop::To(HOLD_AGAIN_PAGE)),
+        }
+    }
+
     /// Holds what the basket has. Returns what a service says against it.
     async fn hold_basket(&self, received: &Received) -> Result<Option<Reply>, Stop> {
         let number = received.posted.get("version").trim().parse::<u64>();
@@ -213,7 +227,7 @@ impl Front {
         let reply = self.order.call(Method::PUT, "/check", caller, Some(&body)).await?;
         let order: Order = match reply.status {
             StatusCode::OK => reply.read()?,
-            StatusCode::UNAUTHORIZED => return Err(LOG_IN),
+            StatusCode::UNAUTHORIZED => return Err(LOG_IN_FOR_CART),
             _ => return Ok(Some(reply)),
         };
         let mut outlet = match self.hold_of(&order, caller).await? {
@@ -228,10 +242,15 @@ impl Front {
         let mut is_first = true;
         loop {
             let body = json!({"orderId": order.id, "version": order.version, "storeId": outlet});
-            let reply = self.store.call(Method::POST, "/reserve", caller, Some(&body)).await?;
+            let reply = self.store.call(Method::POST, "/reserve", caller, Some(&body)).await;
+            let reply = match reply {
+                // The page shows what is held; to begin again does no harm.
+                Err(Refusal::NotKnown) => return Err(Stop::To("/cart?look")),
+                reply => reply?,
+            };
             match reply.status {
                 StatusCode::OK => return Ok(None),
-                StatusCode::UNAUTHORIZED => return Err(LOG_IN),
+                StatusCode::UNAUTHORIZED => return Err(LOG_IN_FOR_CART),
                 _ => match reply.body["stores"][0].as_u64() {
                     Some(other) if is_first => outlet = other,
                     _ => return Ok(Some(reply)),
@@ -293,7 +312,11 @@ impl Front {
 
     /// Books a way. Returns what the service says against it.
     async fn book(&self, body: &Value, caller: &Caller) -> Result<Option<Reply>, Stop> {
-        let reply = self.delivery.call(Method::POST, "/book", caller, Some(body)).await?;
+        let reply = match self.delivery.call(Method::POST, "/book", caller, Some(body)).await {
+            // The page shows what is booked; to book it again does no harm.
+            Err(Refusal::NotKnown) => return Err(Stop::To("/checkout")),
+            reply => reply?,
+        };
         match reply.status {
             StatusCode::OK => Ok(None),
             StatusCode::UNAUTHORIZED => Err(LOG_IN),
@@ -315,7 +338,7 @@ impl Front {
             Ok(points) => points,
             Err(refusal) => return self.sorry(&refusal, headers),
         };
-        let couriers = match self.couriers_for(&wanted, caller, language).await {
+        let couriers = match self.couriers_for(&order.id, &wanted, caller, language).await {
             Ok(couriers) => couriers,
             Err(refusal) => return self.sorry(&refusal, headers),
         };
@@ -345,9 +368,8 @@ impl Front {
         let case = case.filter(|case| case.is_preliminary() && case.version == order.version);
         let case = case.ok_or(Stop::To("/checkout"))?;
         let frame = self.frame(headers);
-        let delivery = case.shown(frame.words, language).ok_or(Stop::To("/checkout"))?;
-        let Roubles(cost) = case.cost;
-        let total = order.total().kopecks().saturating_add(cost.kopecks());
+        let delivery =
+            case.shown(order.total(), frame.words, language).ok_or(Stop::To("/checkout"))?;
         // Both times are in one form, in UTC.
         let until = case.until.unwrap_or_default().min(hold.until);
         Ok(Ready {
@@ -355,7 +377,6 @@ impl Front {
             until: day_and_minute(&until, &self.time_zone),
             order: order.shown(language),
             delivery,
-            total: Money::from_kopecks(total).shown(language),
         })
     }
 }

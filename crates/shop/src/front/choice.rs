@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tillgate_kernel::{Language, Money};
 
 use super::Front;
-use super::case::Case;
+use super::case::{Case, TimeSlot as TimeOfDay};
 use super::market::encoded;
 use super::posted::Posted;
 use super::words::{Words, words};
@@ -153,10 +153,20 @@ impl Wanted {
             };
         }
         let Some(home) = &case.home_delivery else { return Wanted::default() };
+        let slot = match &home.time_slot {
+            Some(TimeOfDay { begin_time, end_time }) => {
+                format!("{} {begin_time} {end_time}", home.delivery_date)
+            }
+            None => home.delivery_date.clone(),
+        };
         Wanted {
             way: "courier".into(),
             address: home.home_address.clone().unwrap_or_default(),
             company: home.company_name.clone(),
+            slot,
+            cost: case.cost.0.to_string(),
+            // The client has agreed to it before.
+            has_agreed: true,
             ..Wanted::default()
         }
     }
@@ -226,9 +236,11 @@ impl Front {
         })
     }
 
-    /// What companies offer for the address that a client has written.
+    /// What companies offer for the address that a client has written; what is
+    /// booked for the order is free for it.
     pub(super) async fn couriers_for(
         &self,
+        order: &str,
         wanted: &Wanted,
         caller: &Caller,
         language: Language,
@@ -238,7 +250,7 @@ impl Front {
             let variants = Vec::new();
             return Ok(Couriers { address, is_asked: false, fault: None, variants });
         }
-        let path = format!("/variants?address={}", encoded(&address));
+        let path = format!("/variants?address={}&orderId={}", encoded(&address), encoded(order));
         let reply = self.delivery.call(Method::GET, &path, caller, None).await?;
         let offered: Offered = match reply.status {
             StatusCode::OK => reply.read()?,

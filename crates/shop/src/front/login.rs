@@ -25,7 +25,7 @@ impl Onward {
     fn page(&self) -> Option<&str> {
         let next = self.next.as_deref()?;
         let path = next.split('?').next().unwrap_or_default();
-        let is_page = matches!(path, "/cart" | "/cart/add" | "/orders");
+        let is_page = matches!(path, "/cart" | "/cart/add" | "/checkout" | "/orders");
         let is_address = next.bytes().all(|byte| byte.is_ascii_graphic());
         (is_page && is_address).then_some(next)
     }

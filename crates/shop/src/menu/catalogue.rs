@@ -2,7 +2,7 @@
 //! by which they are found. It is a cache of the store.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use tillgate_kernel::Money;
@@ -76,10 +76,20 @@ struct Node {
     children: Vec<CategoryId>,
 }
 
+/// What a search looks at of a product that has the words.
+#[derive(Debug, Clone, Copy)]
+struct Brief {
+    id: ProductId,
+    price: Money,
+}
+
 /// The products on sale.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     cards: Vec<Option<Card>>,
+    /// Of each card what a search looks at: thousands of them for one answer,
+    /// so they lie close to each other.
+    briefs: Vec<Option<Brief>>,
     slots: HashMap<ProductId, Slot>,
     index: Index,
     all: Sorted,
@@ -211,6 +221,10 @@ impl Catalogue {
     fn replace(&mut self, slot: Slot, card: Card) {
         let Some(place) = self.cards.get_mut(slot as usize) else { return };
         let (new, category) = (card.sort_key(), card.category);
+        let brief = Brief { id: card.id, price: card.price };
+        if let Some(known) = self.briefs.get_mut(slot as usize) {
+            *known = Some(brief);
+        }
         let Some(old) = place.replace(card).map(|old| old.sort_key()) else { return };
         if old.price == new.price {
             return;
@@ -241,6 +255,7 @@ impl Catalogue {
         }
         self.all.insert(&key);
         self.slots.insert(card.id, slot);
+        self.briefs.push(Some(Brief { id: card.id, price: card.price }));
         self.cards.push(Some(card));
     }
 
@@ -254,6 +269,9 @@ impl Catalogue {
         }
         self.all.remove(&key);
         self.slots.remove(&card.id);
+        if let Some(known) = self.briefs.get_mut(slot as usize) {
+            *known = None;
+        }
     }
 
     /// The products that fit a question, after its position.
@@ -291,30 +309,41 @@ impl Catalogue {
                 .category
                 .is_none_or(|id| self.path(card.category).iter().any(|category| category.id == id))
         };
-        let place = |(slot, score): (Slot, u16)| {
-            let card = self.cards.get(slot as usize)?.as_ref()?;
+        let fits = |slot: Slot, brief: &Brief| {
+            let card = || self.cards.get(slot as usize)?.as_ref();
+            let is_in_category = question.category.is_none() || card().is_some_and(is_within);
+            question.price.contains(&brief.price) && is_in_category
+        };
+        // Of many only the first are kept, and only those are looked at whole.
+        let mut first: BinaryHeap<(Position, Slot)> = BinaryHeap::new();
+        let mut has_more = false;
+        for (slot, score) in self.index.find(&question.text, self.cards.len()) {
+            let Some(Some(brief)) = self.briefs.get(slot as usize) else { continue };
             let position = match question.sort {
-                Sort::Fit => Position::Fit(Reverse(score), card.id),
-                Sort::Cheapest => Position::Cheapest(card.price, card.id),
-                Sort::Dearest => Position::Dearest(Reverse(card.price), card.id),
+                Sort::Fit => Position::Fit(Reverse(score), brief.id),
+                Sort::Cheapest => Position::Cheapest(brief.price, brief.id),
+                Sort::Dearest => Position::Dearest(Reverse(brief.price), brief.id),
             };
             let is_after = question.after.as_ref().is_none_or(|after| position > *after);
-            let fits = is_after && question.price.contains(&card.price) && is_within(card);
-            fits.then_some((position, slot))
-        };
-        let hits = self.index.find(&question.text, self.cards.len());
-        let mut found: Vec<(Position, Slot)> = hits.into_iter().filter_map(place).collect();
-        let has_more = found.len() > question.limit;
-        if has_more {
-            found.select_nth_unstable(question.limit);
-            found.truncate(question.limit);
+            if !is_after || !fits(slot, brief) {
+                continue;
+            }
+            if first.len() < question.limit {
+                first.push((position, slot));
+                continue;
+            }
+            has_more = true;
+            if let Some(mut last) = first.peek_mut()
+                && position < last.0
+            {
+                *last = (position, slot);
+            }
         }
-        found.sort_unstable();
         let card = |(position, slot): (Position, Slot)| {
             let card = self.cards.get(slot as usize)?.clone()?;
             Some((position, card))
         };
-        Fitting { cards: found.into_iter().filter_map(card).collect(), has_more }
+        Fitting { cards: first.into_sorted_vec().into_iter().filter_map(card).collect(), has_more }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Stored data is compatible: every format that a release has written can be
 //! read.
 
+use bytes::Bytes;
 use tillgate_kernel::{Document, Money};
 
 use super::categories::{Categories, Category};
 use super::category_id::CategoryId;
+use super::picture::{Picture, ShownPicture};
 use super::product::{Offer, Product};
 use super::vat::Vat;
 
@@ -39,4 +41,15 @@ fn categories_of_version_1_are_read() {
     let all = vec![one("1", None, "Продукты"), one("dairy", Some("1"), "Молочное")];
     let bytes = include_bytes!("../../../../fixtures/stored/categories/v1/categories.bin");
     assert_eq!(Categories::decode(1, bytes), Ok(Categories { all }));
+}
+
+#[test]
+fn pictures_of_version_1_are_read_and_products_that_show_them() {
+    let bytes = include_bytes!("../../../../fixtures/stored/picture/v1/picture.bin");
+    let picture = Picture::decode(1, bytes).expect("read");
+    assert_eq!(picture, Picture { bytes: Bytes::from_static(b"\xff\xd8\xff a picture") });
+    let bytes = include_bytes!("../../../../fixtures/stored/product/v1/with-picture.bin");
+    let product = Product::decode(1, bytes).expect("read");
+    let source = "https://shop.example/1.jpg".to_owned();
+    assert_eq!(product.picture, Some(ShownPicture { source, id: picture.id() }));
 }

@@ -70,7 +70,7 @@ fn change() -> impl Strategy<Value = Change> {
 
 fn product((number, name, category, price, is_listed): Change) -> Product {
     let offer = offer(&number.to_string(), NAMES[name], category, price);
-    Product { offer, is_listed }
+    Product { offer, is_listed, picture: None }
 }
 
 /// All pages of a question.

@@ -13,7 +13,8 @@ pub enum Answer {
     Success,
     /// Nothing is held for the order, and it is not known what to take.
     NothingHeld,
-    /// There is too little. What was held before is held still.
+    /// There is too little, or it is too late. What was held before is held
+    /// still.
     Short,
     /// It was reversed before.
     Reversed,
@@ -21,14 +22,15 @@ pub enum Answer {
 
 impl<R: Reservation> Reservations<R> {
     /// Takes for good what `confirmed` makes of the reservation: what is held
-    /// is kept, what is missing is taken, what is too much is given back.
+    /// is kept, what is missing is taken, what is too much is given back. It
+    /// makes nothing of what cannot be any more.
     ///
     /// # Errors
     /// When the store cannot be used.
     pub async fn confirm(
         &self,
         order: OrderId,
-        confirmed: impl Fn(&R) -> R + Sync,
+        confirmed: impl Fn(&R) -> Option<R> + Sync,
     ) -> Result<Answer, Unavailable> {
         let confirmed = &confirmed;
         let work = |_| async move {
@@ -39,7 +41,9 @@ impl<R: Reservation> Reservations<R> {
                 State::Confirmed => return Ok(Run::Unchanged(Answer::Success)),
                 State::Reversed => return Ok(Run::Unchanged(Answer::Reversed)),
             }
-            let next = confirmed(&stored);
+            let Some(next) = confirmed(&stored) else {
+                return Ok(Run::Unchanged(Answer::Short));
+            };
             let batch = Self::written(Some(stored), next, self.clock.now());
             Ok(Run::Commit(batch, Answer::Success))
         };

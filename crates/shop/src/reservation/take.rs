@@ -38,6 +38,11 @@ impl<R: Reservation> Reservations<R> {
             let stored = self.store.read::<R>(R::key_of(order)).await?;
             let now = self.clock.now();
             let refused = |problem| Ok(Run::Unchanged(Err(Refusal::Order(problem))));
+            // A payment that has begun may have lengthened it.
+            let before = match stored.as_deref().map(Reservation::state) {
+                Some(State::Preliminary { until }) => until,
+                Some(State::Confirmed | State::Released | State::Reversed) | None => now,
+            };
             let taken_at = match stored.as_deref().map(|known| (known, known.state())) {
                 Some((_, State::Confirmed)) => {
                     return refused(OrderProblem::Status("IN_PROGRESS".into()));
@@ -53,7 +58,7 @@ impl<R: Reservation> Reservations<R> {
                 Some((known, State::Preliminary { .. })) => known.taken_at(),
                 Some((_, State::Released)) | None => now,
             };
-            let until = later(now, self.held_for).min(later(taken_at, HELD_AT_MOST));
+            let until = later(now, self.held_for).min(later(taken_at, HELD_AT_MOST)).max(before);
             if until <= now {
                 return refused(OrderProblem::HoldExpired);
             }

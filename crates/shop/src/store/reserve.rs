@@ -79,11 +79,9 @@ impl StockKeeper {
     /// # Errors
     /// When the store cannot be used.
     pub async fn confirm(&self, wanted: &Wanted) -> Result<Answer, Unavailable> {
-        let confirmed = |hold: &Hold| Hold {
-            state: State::Confirmed,
-            version: wanted.version,
-            lines: wanted.lines.clone(),
-            ..hold.clone()
+        let confirmed = |hold: &Hold| {
+            let (state, lines) = (State::Confirmed, wanted.lines.clone());
+            Some(Hold { state, version: wanted.version, lines, ..hold.clone() })
         };
         self.holds.confirm(wanted.order, confirmed).await
     }

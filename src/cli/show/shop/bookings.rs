@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tillgate_shop::delivery::audit::{Bookings, Rooms};
 
-use super::finding::Finding;
-use super::import::decoded;
+use super::finding::{Finding, in_both};
+use super::transfer::decoded;
 use crate::cli::Failed;
 use crate::cli::client::Server;
 
@@ -21,12 +21,14 @@ pub async fn look(server: &Server) -> Result<Finding, Failed> {
         return Ok(Finding { about, faults: Vec::new(), is_skipped: true });
     }
     let (mut faults, mut count) = (Vec::new(), 0);
-    for _ in 0..LOOKS_MAX {
+    for look in 0..LOOKS_MAX {
         let before = counted(server).await?;
         let (summed, bookings) = summed(server).await?;
         let after = counted(server).await?;
         count = bookings;
-        faults = differences(&before, &summed, &after);
+        let found = differences(&before, &summed, &after);
+        // What moves is found by one look, and not by the next.
+        faults = if look == 0 { found } else { in_both(&faults, &found) };
         if faults.is_empty() {
             break;
         }

@@ -7,3 +7,8 @@ pub(super) struct Finding {
     /// Whether it was not looked at.
     pub(super) is_skipped: bool,
 }
+
+/// The faults that two looks have found, in the same words.
+pub(super) fn in_both(one: &[String], other: &[String]) -> Vec<String> {
+    one.iter().filter(|fault| other.contains(fault)).cloned().collect()
+}

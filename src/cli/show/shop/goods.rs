@@ -6,8 +6,8 @@ use tillgate_shop::outlets::Outlets;
 use tillgate_shop::stock_levels::PIECE;
 use tillgate_shop::store::audit::{Holds, Level, Promised};
 
-use super::finding::Finding;
-use super::import::decoded;
+use super::finding::{Finding, in_both};
+use super::transfer::decoded;
 use crate::cli::Failed;
 use crate::cli::client::Server;
 
@@ -26,7 +26,7 @@ pub async fn look(server: &Server) -> Result<Finding, Failed> {
     let named: BTreeSet<String> = outlets.all.into_iter().map(|outlet| outlet.stock).collect();
     let mut stocks = named.clone();
     let (mut faults, mut count) = (Vec::new(), 0);
-    for _ in 0..LOOKS_MAX {
+    for look in 0..LOOKS_MAX {
         let (first, _) = sums(server).await?;
         let known = first.keys().map(|(stock, _)| stock.clone()).chain(named.iter().cloned());
         stocks = known.collect();
@@ -34,7 +34,9 @@ pub async fn look(server: &Server) -> Result<Finding, Failed> {
         let (sums, holds) = sums(server).await?;
         let after = levels(server, &stocks).await?;
         count = holds;
-        faults = differences(&before, &sums, &after);
+        let found = differences(&before, &sums, &after);
+        // What moves is found by one look, and not by the next.
+        faults = if look == 0 { found } else { in_both(&faults, &found) };
         if faults.is_empty() {
             break;
         }

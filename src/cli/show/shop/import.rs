@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 use http::Method;
-use indicatif::{ProgressBar, ProgressStyle};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tillgate_shop::delivery::audit::Part;
+use tillgate_shop::delivery::part::Part;
 use tillgate_shop::delivery::plan::Plan;
 use tillgate_shop::menu::categories::Categories;
 use tillgate_shop::menu::feed::{Broken, Feed, Skipped, yml};
@@ -20,6 +18,7 @@ use tillgate_shop::outlets::Outlets;
 
 use super::pictures::{self, Pictures};
 use super::tables::{self, Table};
+use super::transfer::{decoded, progress};
 use crate::cli::client::{Server, ServerOptions};
 use crate::cli::show::print_json;
 use crate::cli::{Failed, say};
@@ -96,14 +95,28 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
             pictures = pictures::fetch(&server).await?;
         }
     }
-    let Pictures { new: new_pictures, dead } = pictures;
-    if options.json {
+    report(&Imported { counts, skipped, pictures, is_dry: *dry_run }, options.json);
+    Ok(())
+}
+
+/// What an import has changed, or would change.
+struct Imported {
+    counts: Counts,
+    skipped: Vec<Skipped>,
+    pictures: Pictures,
+    is_dry: bool,
+}
+
+fn report(imported: &Imported, is_json: bool) {
+    let Imported { counts, skipped, pictures: Pictures { new: new_pictures, dead }, is_dry } =
+        imported;
+    if is_json {
         let skipped: Vec<Value> = skipped.iter().map(named).collect();
         let dead = dead.iter().map(|(address, why)| json!({"address": address, "why": why}));
         let dead: Vec<Value> = dead.collect();
-        print_json(&json!({"dry_run": dry_run, "counts": counts, "skipped": skipped,
+        print_json(&json!({"dry_run": is_dry, "counts": counts, "skipped": skipped,
             "new_pictures": new_pictures, "dead_pictures": dead}));
-        return Ok(());
+        return;
     }
     for (address, why) in dead.iter().take(NAMED_MAX) {
         say(format_args!("  no picture at {address}: {why}"));
@@ -118,8 +131,8 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
     if skipped.len() > NAMED_MAX {
         say(format_args!("  and {} more; --json names all", skipped.len() - NAMED_MAX));
     }
-    let Counts { new, changed, same, vanished, skipped, .. } = counts;
-    let would = if *dry_run { "would be " } else { "" };
+    let Counts { new, changed, same, vanished, skipped, .. } = *counts;
+    let would = if *is_dry { "would be " } else { "" };
     say(format_args!(
         "{new} products {would}new, {changed} {would}changed, {vanished} {would}taken off sale, \
          {same} the same, {skipped} left out; {} categories{}",
@@ -133,7 +146,6 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
             dead.len()
         ));
     }
-    Ok(())
 }
 
 /// Replaces what a table has: outlets, points, zones or times of couriers.
@@ -144,6 +156,7 @@ async fn import_table(source: &str, options: &ServerOptions, is_dry: bool) -> Re
         .map_err(|why| Failed::because(format!("{source}, {why}. Nothing was changed")))?;
     let server = options.connect().await?;
     let (plural, count) = size(&table);
+    let mut warnings = Vec::new();
     let is_same = match &table {
         Table::Outlets(new) => {
             let old: Outlets = decoded(server.get(OUTLETS, &[]).await?)?;
@@ -151,14 +164,19 @@ async fn import_table(source: &str, options: &ServerOptions, is_dry: bool) -> Re
         }
         Table::Delivery(part) => {
             let old: Plan = decoded(server.get(DELIVERY_PLAN, &[]).await?)?;
-            part.clone().set_in(old.clone()) == old
+            part.check()
+                .map_err(|why| Failed::because(format!("{source}: {why}. Nothing was changed")))?;
+            let new = part.clone().set_in(old.clone());
+            warnings = new.warnings();
+            new == old
         }
     };
     if !is_same && !is_dry {
         put(&server, &table).await?;
     }
     if options.json {
-        print_json(&json!({"dry_run": is_dry, plural: count, "changed": !is_same}));
+        print_json(&json!({"dry_run": is_dry, plural: count, "changed": !is_same,
+            "warnings": warnings}));
         return Ok(());
     }
     let done = match (is_same, is_dry) {
@@ -167,6 +185,9 @@ async fn import_table(source: &str, options: &ServerOptions, is_dry: bool) -> Re
         (false, false) => "replaced",
     };
     say(format_args!("{count} {plural}, {done}"));
+    for warning in warnings {
+        say(format_args!("  {warning}"));
+    }
     Ok(())
 }
 
@@ -250,14 +271,6 @@ fn read_file(path: &Path) -> Result<Result<Feed, Broken>, Failed> {
     Ok(feed)
 }
 
-/// A progress bar on a terminal; nothing elsewhere.
-pub(super) fn progress(length: u64, text: &str) -> ProgressBar {
-    let bar = ProgressBar::new(length);
-    let style = ProgressStyle::with_template(&format!("{{bar:30}} {text}, {{eta}} left"));
-    bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
-    bar
-}
-
 /// What the shop has.
 async fn stored(server: &Server) -> Result<Stored, Failed> {
     let categories: Categories = decoded(server.get("/shop/menu/categories", &[]).await?)?;
@@ -272,11 +285,6 @@ async fn stored(server: &Server) -> Result<Stored, Failed> {
             return Ok(stored);
         }
     }
-}
-
-pub(super) fn decoded<T: DeserializeOwned>(answer: Value) -> Result<T, Failed> {
-    serde_json::from_value(answer)
-        .map_err(|why| Failed::because(format!("the shop's answer cannot be read: {why}")))
 }
 
 /// Sends what is to be changed, in several requests.

@@ -10,6 +10,7 @@ mod pictures;
 mod products;
 mod staff;
 mod tables;
+mod transfer;
 
 use clap::Subcommand;
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use tillgate_shop::menu::keep::Kept;
 use tillgate_shop::menu::picture;
 
-use super::import::{decoded, progress};
+use super::transfer::{decoded, progress};
 use crate::cli::Failed;
 use crate::cli::client::Server;
 use crate::peer::Client;

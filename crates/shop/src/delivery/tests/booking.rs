@@ -75,13 +75,9 @@ async fn what_cannot_be_is_refused_with_what_can() {
     let (status, kind, said) = refused(dear).await;
     assert_eq!((status, kind.as_str(), &said["cost"]), (409, "cost-changed", &json!(199.00)));
     // A time that has passed, of no weekday of theirs, and of nobody.
-    for (day, begin, end) in [
-        (TODAY, "09:00", "11:00"),
-        ("05.12.2026", "09:00", "11:00"),
-        (TOMORROW, "09:00", "12:00"),
-        ("29.11.2026", "13:00", "15:00"),
-        ("30.11.2027", "13:00", "15:00"),
-    ] {
+    for (day, begin, end) in
+        [(TODAY, "09:00", "11:00"), ("05.12.2026", "09:00", "11:00"), (TOMORROW, "09:00", "12:00")]
+    {
         let (status, kind, said) = refused(courier(ANNAS[0], day, begin, end, json!(199))).await;
         assert_eq!((status, kind.as_str()), (409, "slot-full"), "{day} {begin}: {said}");
         assert!(said["slots"].as_array().is_some_and(|slots| !slots.is_empty()));
@@ -91,10 +87,16 @@ async fn what_cannot_be_is_refused_with_what_can() {
     far["companyName"] = json!("Никто");
     assert_eq!(refused(far.clone()).await.1, "outside-zone");
     far["companyName"] = json!("Дальние");
-    assert_eq!(refused(far.clone()).await.1, "slot-full");
+    assert_eq!(refused(far.clone()).await.0, 400, "it keeps no times");
     far["timeSlot"] = serde_json::Value::Null;
-    far["deliveryDate"] = json!("02.12.2026");
-    assert_eq!(refused(far.clone()).await.1, "slot-full", "before the first day");
+    for day in ["02.12.2026", "31.12.2027"] {
+        far["deliveryDate"] = json!(day);
+        let (_, kind, said) = refused(far.clone()).await;
+        assert_eq!((kind.as_str(), &said["firstDay"]), ("slot-full", &json!("03.12.2026")));
+    }
+    let mut untimed = courier(ANNAS[0], TODAY, "13:00", "15:00", json!(199));
+    untimed["timeSlot"] = serde_json::Value::Null;
+    assert_eq!(refused(untimed).await.2["errors"][0]["pointer"], "/timeSlot");
     far["deliveryDate"] = json!("03.12.2026");
     assert_eq!(world.book("anna", &far).await.0, StatusCode::OK);
     // An unknown point, another client's order, an older version.
@@ -133,6 +135,62 @@ async fn only_the_client_sees_where_the_order_goes_and_the_store_has_no_address(
     world.delivery.store.commit(batch).await.expect("committed");
     let (_, case) = world.get(&path).await;
     assert_eq!(case["homeDelivery"]["homeAddress"], serde_json::Value::Null, "{case}");
+    // Nor with a new key.
+    world.book("anna", &courier(ANNAS[1], TODAY, "13:00", "15:00", json!(199))).await;
+    let (status, case) = world.get(&path).await;
+    assert_eq!((status, &case["homeDelivery"]["homeAddress"]), (StatusCode::OK, &json!(null)));
+}
+
+#[tokio::test]
+async fn the_last_room_is_shown_to_the_order_that_has_it_and_to_no_other() {
+    let world = World::new().await;
+    let first = courier(ANNAS[0], TOMORROW, "09:00", "11:00", json!(199));
+    world.book("anna", &first).await;
+    let morning = format!("{TOMORROW} 09:00");
+    assert!(!world.room().await.iter().any(|(name, _)| *name == morning));
+    let path = format!("/variants?address={}&orderId={}", encoded(ADDRESS), ANNAS[0]);
+    let (_, own) = world.get(&path).await;
+    let slots = own["variants"][0]["slots"].as_array().expect("slots");
+    assert!(slots.iter().any(|slot| slot["deliveryDate"] == TOMORROW
+        && slot["timeSlot"]["beginTime"] == "09:00"
+        && slot["free"] == 1));
+    assert_eq!(world.send("GET", &path, "boris", "").await.0, StatusCode::NOT_FOUND);
+    // In another zone the company comes later: its own time is none there.
+    let zone = |place: &str, days| super::super::plan::Zone {
+        company: "Свои курьеры".into(),
+        areas: vec![super::super::plan::Area::Place(place.into())],
+        cost: tillgate_kernel::Money::from_kopecks(19_900),
+        days,
+    };
+    let zones = Part::Zones(vec![zone("Москва", 0), zone("Клин", 3)]);
+    world.delivery.set(zones).await.expect("set");
+    let mut elsewhere = first.clone();
+    elsewhere["address"] = json!("Клин, Ленина, 5");
+    let (status, said) = world.book("anna", &elsewhere).await;
+    assert_eq!((status.as_u16(), &said["firstDay"]), (409, &json!("03.12.2026")), "{said}");
+}
+
+#[tokio::test]
+async fn a_time_that_has_begun_is_not_confirmed() {
+    let world = World::new().await;
+    let order = OrderId::parse(ANNAS[0]).expect("a number");
+    world.book("anna", &courier(ANNAS[0], TODAY, "13:00", "15:00", json!(199))).await;
+    // It is 10:30; at 13:30 a late payment comes.
+    world.delivery.clock.advance(Duration::from_secs(3 * 3600));
+    world.delivery.bookings.expire_step().await.expect("a step");
+    assert_eq!(world.delivery.confirm(order, 2).await, Ok(Answer::Short));
+}
+
+#[tokio::test]
+async fn a_renewal_does_not_shorten_what_a_payment_has_lengthened() {
+    let world = World::new().await;
+    let order = OrderId::parse(ANNAS[0]).expect("a number");
+    let body = courier(ANNAS[0], TOMORROW, "09:00", "11:00", json!(199));
+    world.book("anna", &body).await;
+    let until = "2026-11-30T08:30:00Z".parse().expect("a time");
+    world.delivery.bookings.lengthen(order, until).await.expect("lengthened");
+    let (_, again) = world.book("anna", &body).await;
+    assert_eq!(again["until"], "2026-11-30T08:30:00Z");
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ use tillgate_store::Store;
 use tillgate_store::memory::Memory;
 use tower_service::Service;
 
-use super::audit::Part;
 use super::contract::contract;
+use super::part::Part;
 use super::plan::{Area, CourierTime, Point, Zone};
 use super::{Delivery, Settings, api};
 use crate::client_orders::ClientOrders;

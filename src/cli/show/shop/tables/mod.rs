@@ -8,7 +8,7 @@ pub mod delivery;
 pub mod outlets;
 
 use tillgate_kernel::text::is_obeyed;
-use tillgate_shop::delivery::audit::Part;
+use tillgate_shop::delivery::part::Part;
 use tillgate_shop::outlets::Outlets;
 
 /// The longest text of a column, in characters.
