@@ -333,6 +333,8 @@ async function buy(browser, path) {
   await look(page, path, "search");
   await follow(page, path, "Молоко топлёное 1 л");
   assert.ok((await page.content()).includes("Томлёное в печи."));
+  const picture = page.getByRole("img", { name: "Молоко топлёное 1 л", exact: true });
+  if (path.scripts) await until(() => picture.evaluate((image) => image.complete && image.naturalWidth === 640), "the picture is shown");
   await look(page, path, "goods");
   await weigh(page, path);
 

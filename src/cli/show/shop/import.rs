@@ -141,8 +141,8 @@ fn report(imported: &Imported, is_json: bool) {
     ));
     if new_pictures + dead.len() > 0 {
         say(format_args!(
-            "{new_pictures} products have a new picture; {} addresses have none, the next import \
-             tries them again",
+            "products with a new picture: {new_pictures}; addresses without one, which the next \
+             import tries again: {}",
             dead.len()
         ));
     }
