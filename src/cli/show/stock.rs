@@ -1,5 +1,7 @@
 //! `tillgate stock show|import`.
 
+mod article;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -28,6 +30,9 @@ pub struct Show {
     /// Only stock of this store
     #[arg(long)]
     store_id: Option<String>,
+    /// Only this article: who has taken what of it
+    #[arg(long)]
+    sku: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -47,6 +52,9 @@ pub async fn run(command: Command) -> Result<(), Failed> {
 
 async fn show(options: Show) -> Result<(), Failed> {
     let server = options.server.connect().await?;
+    if let Some(sku) = &options.sku {
+        return article::show(&server, sku, options.store_id.as_deref(), options.server.json).await;
+    }
     let query = [("store", options.store_id.as_deref())];
     let stock = options.list.fetch(&server, "/stock", &query).await?;
     if options.server.json {

@@ -22,6 +22,9 @@ use crate::store::{CounterKey, Scan, Unavailable};
 #[derive(Debug, Serialize)]
 pub struct Stock {
     items: Vec<MovementLine>,
+    /// What open orders of marketplaces want of the article that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    promised: Vec<MovementLine>,
     movements: Vec<Movement>,
     next_cursor: Option<String>,
 }
@@ -30,6 +33,8 @@ pub struct Stock {
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     store: Option<String>,
+    /// Only this article: where it is, and the latest movements of it.
+    sku: Option<String>,
     cursor: Option<String>,
     limit: Option<usize>,
 }
@@ -45,6 +50,9 @@ pub async fn list(
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<Stock>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
+    if let Some(sku) = &filter.sku {
+        return of_article(&app, sku, filter.store.as_deref()).await.map(Json);
+    }
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
     // A cursor holds the store and the article of the last line of the previous
     // page.
@@ -82,14 +90,48 @@ pub async fn list(
     let last = items.last().filter(|_| more).map(|line| (&line.store_id, &line.sku));
     let next_cursor = last.and_then(|last| serde_json::to_string(&last).ok());
     let movements = if filter.cursor.is_none() {
-        movements(&app, filter.store.as_deref()).await?
+        movements(&app, filter.store.as_deref(), None).await?
     } else {
         Vec::new()
     };
-    Ok(Json(Stock { items, movements, next_cursor }))
+    Ok(Json(Stock { items, promised: Vec::new(), movements, next_cursor }))
 }
 
-async fn movements(app: &AppState, store: Option<&str>) -> Result<Vec<Movement>, Problem> {
+/// Where an article is, and the latest movements of it.
+async fn of_article(app: &AppState, sku: &str, store: Option<&str>) -> Result<Stock, Problem> {
+    let stores = match store {
+        Some(store) => vec![store.to_owned()],
+        None => app.services.store.counter_groups().await?,
+    };
+    let stores: Vec<String> =
+        stores.into_iter().filter(|store| !CounterKey::is_internal(store)).collect();
+    let keys: Vec<CounterKey> = stores
+        .iter()
+        .flat_map(|store| [CounterKey::named(store, sku), CounterKey::promised(store, sku)])
+        .collect();
+    let balances = app.services.store.balances(&keys).await?;
+    let (balances, _) = balances.as_chunks::<2>();
+    let quantity = Quantity::from_thousandths;
+    let mut items = Vec::new();
+    let mut promised = Vec::new();
+    for (store_id, [there, wanted]) in stores.into_iter().zip(balances) {
+        let line = |thousandths: i64| MovementLine {
+            store_id: store_id.clone(),
+            sku: sku.to_owned(),
+            quantity: quantity(thousandths),
+        };
+        items.extend((*there != 0 || *wanted != 0).then(|| line(*there)));
+        promised.extend((*wanted != 0).then(|| line(*wanted)));
+    }
+    let movements = movements(app, store, Some(sku)).await?;
+    Ok(Stock { items, promised, movements, next_cursor: None })
+}
+
+async fn movements(
+    app: &AppState,
+    store: Option<&str>,
+    sku: Option<&str>,
+) -> Result<Vec<Movement>, Problem> {
     let scan = Scan::Lists {
         lists: vec![listing::movements()],
         newest_first: true,
@@ -99,7 +141,11 @@ async fn movements(app: &AppState, store: Option<&str>) -> Result<Vec<Movement>,
     let mut shown = Vec::new();
     for (_, stored) in app.services.store.scan(&scan).await?.items {
         let movement: Movement = stored.document().map_err(Unavailable::from)?;
-        if store.is_none_or(|store| movement.lines().iter().any(|line| line.store_id == store)) {
+        let is_about = |line: &MovementLine| {
+            store.is_none_or(|store| line.store_id == store)
+                && sku.is_none_or(|sku| line.sku == sku)
+        };
+        if movement.lines().iter().any(is_about) {
             shown.push(movement);
         }
         if shown.len() == MOVEMENTS_SHOWN_MAX {

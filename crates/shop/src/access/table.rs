@@ -14,6 +14,7 @@ pub const OPERATOR: &[Line] = &[
     ("PUT", "/store/outlets", Sent::Json("{}"), [404; 6]),
     ("GET", "/store/holds", Sent::Nothing, [404; 6]),
     ("GET", "/store/promised?stock=x", Sent::Nothing, [404; 6]),
+    ("GET", "/store/taken?stock=x&article=y", Sent::Nothing, [404; 6]),
     ("GET", "/delivery/plan", Sent::Nothing, [404; 6]),
     ("PUT", "/delivery/plan", Sent::Json("{}"), [404; 6]),
     ("GET", "/delivery/bookings", Sent::Nothing, [404; 6]),

@@ -55,6 +55,7 @@ pub fn routes_for_operator(keeper: Arc<StockKeeper>) -> Router {
         .route("/store/outlets", get(outlets).merge(put(set_outlets)))
         .route("/store/holds", get(holds))
         .route("/store/promised", get(promised))
+        .route("/store/taken", get(taken))
         .with_state(keeper)
 }
 
@@ -263,4 +264,23 @@ async fn promised_in(
     let Query(OfStock { stock, after }) =
         query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
     keeper.promised(&stock, after.as_deref()).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfArticle {
+    stock: String,
+    article: String,
+}
+
+/// `GET /store/taken`
+async fn taken(query: Result<Query<OfArticle>, QueryRejection>, asked: Asked) -> Response {
+    let keeper = Arc::clone(&asked.service);
+    let outcome = async {
+        let Query(OfArticle { stock, article }) =
+            query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
+        keeper.taken(&stock, &article).await
+    };
+    let outcome = outcome.await;
+    asked.personal(outcome)
 }

@@ -37,6 +37,18 @@ pub struct Holds {
     pub cursor: Option<String>,
 }
 
+/// What the shop has promised of an article, and for which orders.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Taken {
+    pub level: Level,
+    /// The holds of it, as far as they were looked through.
+    pub holds: Vec<Audited>,
+    pub is_cut: bool,
+}
+
+/// How many pages of holds are looked through for one article.
+const LOOKED_THROUGH_PAGES_MAX: usize = 20;
+
 /// An article with what is promised of it, in thousandths of a piece.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Level {
@@ -100,6 +112,28 @@ impl StockKeeper {
             firm: *firm,
         };
         Ok(Promised { items: articles.into_iter().zip(balances).map(level).collect(), is_last })
+    }
+
+    /// Who has what of an article.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn taken(&self, stock: &str, article: &str) -> Result<Taken, Refusal> {
+        let keys = [on_hand(stock, article), held(stock, article), firm(stock, article)];
+        let balances = self.store.balances(&keys).await?;
+        let (balances, _) = balances.as_chunks::<3>();
+        let [on_hand, held, firm] = balances.first().copied().unwrap_or_default();
+        let level = Level { article: article.to_owned(), on_hand, held, firm };
+        let (mut holds, mut after) = (Vec::new(), None);
+        for _ in 0..LOOKED_THROUGH_PAGES_MAX {
+            let page = self.holds(after).await?;
+            let is_it = |hold: &Audited| hold.stock == stock && hold.pieces.contains_key(article);
+            holds.extend(page.items.into_iter().filter(is_it));
+            let next = page.cursor.as_deref().map(str::parse);
+            let Some(Ok(next)) = next else { return Ok(Taken { level, holds, is_cut: false }) };
+            after = Some(next);
+        }
+        Ok(Taken { level, holds, is_cut: true })
     }
 
     /// Whether something is held of a stock.

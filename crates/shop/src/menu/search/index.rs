@@ -57,6 +57,9 @@ pub struct Texts<'a> {
 pub struct Index {
     words: BTreeMap<Box<str>, Word>,
     stems: HashMap<Box<str>, Vec<Hit>>,
+    /// Among what a word with a typo is looked for.
+    words_by_length: typo::ByLength,
+    stems_by_length: typo::ByLength,
     codes: HashMap<Box<str>, Vec<Hit>>,
     endings: Endings,
 }
@@ -84,13 +87,17 @@ impl Index {
             let hit = Hit::new(slot, is_in_name);
             if !self.words.contains_key(text.as_str()) {
                 let stem = self.endings.stem(&text).into();
+                self.words_by_length.add(&text);
                 self.words.insert(text.as_str().into(), Word { hits: Vec::new(), stem });
             }
             let Some(word) = self.words.get_mut(text.as_str()) else { continue };
             enter(&mut word.hits, hit);
             match self.stems.get_mut(&word.stem) {
                 Some(hits) => enter(hits, hit),
-                None => drop(self.stems.insert(word.stem.clone(), vec![hit])),
+                None => {
+                    self.stems_by_length.add(&word.stem);
+                    self.stems.insert(word.stem.clone(), vec![hit]);
+                }
             }
         }
         for text in &texts.codes {
@@ -144,13 +151,11 @@ impl Index {
             }
         }
         if scores.touched.is_empty() && letters >= typo::LETTERS_MIN {
-            let words = self.words.iter().filter(|(other, _)| typo::is_near(word, other));
-            for (_, other) in words {
-                scores.enter(Some(&other.hits), NEAR);
+            for other in self.words_by_length.near(word) {
+                scores.enter(self.words.get(other).map(|other| &other.hits), NEAR);
             }
-            let stems = self.stems.iter().filter(|(other, _)| typo::is_near(&stem, other));
-            for (_, hits) in stems {
-                scores.enter(Some(hits), NEAR);
+            for other in self.stems_by_length.near(&stem) {
+                scores.enter(self.stems.get(other), NEAR);
             }
         }
     }

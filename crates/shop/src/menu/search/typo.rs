@@ -29,6 +29,35 @@ pub fn is_near(one: &str, other: &str) -> bool {
     }
 }
 
+/// Words by how many letters they have. Numbers are left out: another number is
+/// no typo.
+#[derive(Debug, Default)]
+pub struct ByLength(Vec<Vec<Box<str>>>);
+
+impl ByLength {
+    /// Adds a word that was not added before.
+    pub fn add(&mut self, word: &str) {
+        if word.bytes().all(|byte| byte.is_ascii_digit()) {
+            return;
+        }
+        let letters = word.chars().count();
+        if self.0.len() <= letters {
+            self.0.resize_with(letters + 1, Vec::new);
+        }
+        if let Some(words) = self.0.get_mut(letters) {
+            words.push(word.into());
+        }
+    }
+
+    /// The words that differ from this one by a mistake.
+    pub fn near<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a str> {
+        let letters = word.chars().count();
+        let lengths = letters.saturating_sub(1)..=letters + 1;
+        let words = lengths.filter_map(|length| self.0.get(length)).flatten();
+        words.map(|other| &**other).filter(move |other| is_near(word, other))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
