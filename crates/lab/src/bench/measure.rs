@@ -59,6 +59,7 @@ pub(super) async fn prepare(
         shop: shop.filter(|_| is_of_shop),
         wallets: workload.wallets(),
         goods,
+        holds_stock: options.holds_stock,
         store: options.store.clone(),
         receivers: options.receivers,
         with_nginx: options.nginx,

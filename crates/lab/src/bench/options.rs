@@ -37,6 +37,9 @@ pub struct Options {
     /// Store this many orders first, and restart the gateway on them
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(super) preload: u64,
+    /// Let the source hold stock, as beside a shop
+    #[arg(long)]
+    pub(super) holds_stock: bool,
     /// Measure a server that is already running, given by the address that
     /// accepts hooks
     #[arg(long, value_name = "URL", conflicts_with_all = ["store", "nginx", "payments"])]

@@ -104,6 +104,8 @@ pub struct Kind {
     pub shop: Option<Shop>,
     pub wallets: usize,
     pub goods: Option<Goods>,
+    /// Whether open orders hold stock.
+    pub holds_stock: bool,
 }
 
 impl Kind {
@@ -280,9 +282,11 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
     let store = kind.store.clone();
     let store = store.unwrap_or_else(|| format!("sled:{}", folder.join(STORE).display()));
     let settings = format!(
-        "store = \"{store}\"\n[sources.sm]\nprotocol = \"sm\"\ntoken = \"{token}\"\n{payments}\
+        "store = \"{store}\"\n[sources.sm]\nprotocol = \"sm\"\ntoken = \"{token}\"\n\
+         holds_stock = {}\n{payments}\
          [notify.telegram]\nurl = \"http://127.0.0.1:9\"\ntoken = \"bench\"\n\
-         [notify.telegram.chats]\ndefault = \"pickers\"\n"
+         [notify.telegram.chats]\ndefault = \"pickers\"\n",
+        kind.holds_stock
     );
     let (wallets, settings) = match &kind.shop {
         None => (Vec::new(), settings),

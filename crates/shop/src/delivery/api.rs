@@ -208,7 +208,6 @@ async fn released(
     asked: &mut Asked,
 ) -> Result<(), Refusal> {
     let person = asked.person();
-    asked.service.sessions.client(&person).await?;
     asked.same_site()?;
     let id = order_in(query)?;
     let order = asked.service.orders.id_of(&person, &id).await?;
@@ -225,7 +224,6 @@ async fn case_of(
     query: Result<Query<OfOrder>, QueryRejection>,
     asked: &mut Asked,
 ) -> Result<Case, Refusal> {
-    known(asked).await?;
     let id = order_in(query)?;
     let order = order_named(asked, &id).await?;
     asked.service.case_of(order).await

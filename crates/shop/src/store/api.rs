@@ -133,8 +133,8 @@ async fn reserve(mut asked: Asked) -> Response {
 }
 
 async fn reserved(asked: &mut Asked) -> Result<Reserved, Refusal> {
+    // Whose session it is the orders ask.
     let person = asked.person();
-    asked.service.sessions.client(&person).await?;
     let Reservation { order, version, outlet } = asked.change(Reservation::read).await?;
     let keeper = &asked.service;
     let wanted = keeper.wanted(&person, &order, version).await?;
@@ -170,7 +170,6 @@ async fn held_for(
     asked: &mut Asked,
 ) -> Result<Reserved, Refusal> {
     let person = asked.person();
-    asked.service.sessions.client(&person).await?;
     let order = asked.service.orders.id_of(&person, &order_in(query)?).await?;
     let hold = asked.service.holds.of(order).await?.ok_or(Refusal::NotFound)?;
     let State::Preliminary { until } = hold.state else { return Err(Refusal::NotFound) };
@@ -193,7 +192,6 @@ async fn released(
     asked: &mut Asked,
 ) -> Result<(), Refusal> {
     let person = asked.person();
-    asked.service.sessions.client(&person).await?;
     asked.same_site()?;
     let id = order_in(query)?;
     let order = asked.service.orders.id_of(&person, &id).await?;

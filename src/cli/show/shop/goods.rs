@@ -41,7 +41,16 @@ pub async fn look(server: &Server) -> Result<Finding, Failed> {
             break;
         }
     }
-    let about = format!("goods: {count} holds in {} stocks", stocks.len());
+    let lacking = lacking(server, &stocks).await?;
+    let about = match lacking.len() {
+        0 => format!("goods: {count} holds in {} stocks", stocks.len()),
+        more => format!(
+            "goods: {count} holds in {} stocks; of {more} articles more is sold than is there, which \
+             marketplaces have taken: {}",
+            stocks.len(),
+            lacking.iter().take(LACKING_NAMED_MAX).cloned().collect::<Vec<_>>().join(", ")
+        ),
+    };
     Ok(Finding { about, faults, is_skipped: false })
 }
 
@@ -66,24 +75,46 @@ fn differences(before: &Sums, sums: &Sums, after: &Sums) -> Vec<String> {
     faults
 }
 
-/// What the counters say.
-async fn levels(server: &Server, stocks: &BTreeSet<String>) -> Result<Sums, Failed> {
-    let mut all = Sums::new();
+/// How many articles are named of which too much is sold.
+const LACKING_NAMED_MAX: usize = 10;
+
+/// The articles of which more is sold than is there: a marketplace has taken it
+/// after the sale, so a person must decide who gets it.
+async fn lacking(server: &Server, stocks: &BTreeSet<String>) -> Result<Vec<String>, Failed> {
+    let mut all = Vec::new();
     for stock in stocks {
-        let mut after: Option<String> = None;
-        loop {
-            let query = [("stock", Some(stock.as_str())), ("after", after.as_deref())];
-            let page: Promised = decoded(server.get("/shop/store/promised", &query).await?)?;
-            after = page.items.last().map(|level| level.article.clone());
-            for Level { article, held, firm, .. } in page.items {
-                all.insert((stock.clone(), article), (held, firm));
-            }
-            if page.is_last {
-                break;
+        for Level { article, on_hand, firm, .. } in of_stock(server, stock).await? {
+            if firm > on_hand {
+                all.push(format!("{article} in {stock}"));
             }
         }
     }
     Ok(all)
+}
+
+/// What the counters say.
+async fn levels(server: &Server, stocks: &BTreeSet<String>) -> Result<Sums, Failed> {
+    let mut all = Sums::new();
+    for stock in stocks {
+        for Level { article, held, firm, .. } in of_stock(server, stock).await? {
+            all.insert((stock.clone(), article), (held, firm));
+        }
+    }
+    Ok(all)
+}
+
+async fn of_stock(server: &Server, stock: &str) -> Result<Vec<Level>, Failed> {
+    let mut all = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let query = [("stock", Some(stock)), ("after", after.as_deref())];
+        let page: Promised = decoded(server.get("/shop/store/promised", &query).await?)?;
+        after = page.items.last().map(|level| level.article.clone());
+        all.extend(page.items);
+        if page.is_last {
+            return Ok(all);
+        }
+    }
 }
 
 /// What the holds say, and how many there are.
