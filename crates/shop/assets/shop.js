@@ -60,7 +60,10 @@ for (const form of document.querySelectorAll("form[data-checkout]")) {
       return;
     }
     const html = answer.ok ? await answer.text() : undefined;
-    if (html === undefined || html === shown.get(place) || sent !== content()) {
+    if (html !== undefined && sent !== content()) {
+      return load(button);
+    }
+    if (html === undefined || html === shown.get(place)) {
       return;
     }
     const focused = place.contains(document.activeElement) ? document.activeElement : undefined;

@@ -114,9 +114,11 @@ impl Filter {
 /// An address, read once.
 #[derive(Debug)]
 pub struct Address {
-    /// Its parts between commas that name no street: towns and districts, with
-    /// whole names.
+    /// What it says of towns: its parts between commas that name no street, and
+    /// what comes after `г.` and the like.
     places: Vec<Vec<String>>,
+    /// The names before a street in an address without commas.
+    lead: Vec<String>,
     /// All names but numbers.
     names: Vec<String>,
     postal_code: Option<u32>,
@@ -126,17 +128,19 @@ impl Address {
     #[must_use]
     pub fn of(text: &str) -> Address {
         let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-        // A number of six digits elsewhere is that of a flat or a door.
-        let ends = [parts.first(), parts.last()].into_iter().flatten();
-        let postal_code = ends.filter_map(|part| code_in(part)).next();
-        let is_street = |word: &Word| matches!(word.sort, Sort::Street(_));
-        let places = parts.iter().filter(|part| !words(part).iter().any(is_street));
-        let places = places.map(|part| whole_names(part)).filter(|names| !names.is_empty());
+        let (mut places, mut lead) = (Vec::new(), Vec::new());
+        for part in &parts {
+            let Part { place, before_street } = Part::of(part);
+            places.extend(place.filter(|names| !names.is_empty()));
+            if lead.is_empty() {
+                lead = before_street;
+            }
+        }
         let is_name = |word: &Word| {
             word.sort == Sort::Name && !word.written.starts_with(|c: char| c.is_ascii_digit())
         };
         let names = words(text).into_iter().filter(is_name).map(|word| word.written);
-        Address { places: places.collect(), names: names.collect(), postal_code }
+        Address { places, lead, names: names.collect(), postal_code: code_of(&parts) }
     }
 
     #[must_use]
@@ -148,11 +152,19 @@ impl Address {
     #[must_use]
     pub fn is_in(&self, town: &Town) -> bool {
         let Town(wanted) = town;
-        let has = |place: &Vec<String>| place.windows(wanted.len()).any(|part| part == wanted);
-        !wanted.is_empty() && self.places.iter().any(has)
+        if wanted.is_empty() || self.places.contains(wanted) {
+            return !wanted.is_empty();
+        }
+        // Without commas it begins with the town; a street comes after it.
+        let begins = |names: &[String]| names.len() > wanted.len() && names.starts_with(wanted);
+        match &self.places[..] {
+            [] => begins(&self.lead),
+            [only] => begins(only),
+            [_, _, ..] => false,
+        }
     }
 
-    /// How many names it shares with another one, if one of them is its town.
+    /// How many names it shares with another one in the same town.
     #[must_use]
     pub fn shared_names(&self, other: &Address) -> usize {
         let town = other.places.first().map(|names| Town(names.clone()));
@@ -161,6 +173,72 @@ impl Address {
         }
         self.names.iter().filter(|name| other.names.contains(name)).count()
     }
+}
+
+/// A part of an address between commas.
+#[derive(Debug, Default)]
+struct Part {
+    /// The town or district that it names.
+    place: Option<Vec<String>>,
+    /// The names before the type of a street.
+    before_street: Vec<String>,
+}
+
+/// What comes before the name of a town.
+const TOWN_MARKS: [&str; 10] =
+    ["г", "город", "п", "пос", "поселок", "дер", "деревня", "с", "село", "пгт"];
+
+/// What says that a part names a region or a district, not a town.
+const REGION_MARKS: [&str; 6] = ["область", "обл", "район", "р-н", "край", "республика"];
+
+impl Part {
+    fn of(part: &str) -> Part {
+        let folded = part.to_lowercase().replace('ё', "е");
+        let all = folded.split(|c: char| !c.is_alphanumeric() && c != '-');
+        let all: Vec<&str> =
+            all.map(|word| word.trim_matches('-')).filter(|word| !word.is_empty()).collect();
+        let is_name = |word: &str| {
+            sort_of(word) == Sort::Name && !word.starts_with(|c: char| c.is_ascii_digit())
+        };
+        // A letter before a number is part of a house.
+        let is_mark = |pair: &[&str]| matches!(pair, [mark, name] if TOWN_MARKS.contains(mark) && is_name(name));
+        if let Some(mark) = all.windows(2).position(is_mark) {
+            let after = all.get(mark + 1..).unwrap_or_default();
+            let end = after.iter().position(|word| !is_name(word)).unwrap_or(after.len());
+            let place = after.iter().take(end).map(|name| (*name).to_owned()).collect();
+            return Part { place: Some(place), before_street: Vec::new() };
+        }
+        let names = |words: &[&str]| -> Vec<String> {
+            words.iter().filter(|word| is_name(word)).map(|word| (*word).to_owned()).collect()
+        };
+        if all.iter().any(|word| REGION_MARKS.contains(word)) || all == ["россия"] {
+            return Part::default();
+        }
+        match all.iter().position(|word| matches!(sort_of(word), Sort::Street(_))) {
+            None => Part { place: Some(names(&all)), before_street: Vec::new() },
+            Some(street) => {
+                let mut before_street = names(&all[..street]);
+                // If the street's name comes after its type, all before it is
+                // something else.
+                let next = all.get(street + 1..street + 2).unwrap_or_default();
+                before_street.extend(names(next));
+                Part { place: None, before_street }
+            }
+        }
+    }
+}
+
+/// The postal code of an address: at one of its ends, or by itself. A number of
+/// six digits elsewhere is that of a door.
+fn code_of(parts: &[&str]) -> Option<u32> {
+    let is_code =
+        |word: &str| word.len() == CODE_DIGITS && word.bytes().all(|b| b.is_ascii_digit());
+    let alone = parts.iter().find(|part| is_code(part)).copied();
+    let first = parts.first().and_then(|part| part.split_whitespace().next());
+    let last = parts.last().and_then(|part| part.split_whitespace().last());
+    let last = last.filter(|_| parts.last().is_some_and(|part| whole_names(part).is_empty()));
+    let code = alone.or(first.filter(|word| is_code(word))).or(last.filter(|word| is_code(word)));
+    code?.parse().ok()
 }
 
 /// The name of a town.
@@ -172,14 +250,6 @@ impl Town {
     pub fn of(text: &str) -> Town {
         Town(whole_names(text))
     }
-}
-
-/// The postal code in a part of an address.
-fn code_in(part: &str) -> Option<u32> {
-    let mut words = part.split(|c: char| !c.is_alphanumeric());
-    let code = words
-        .find(|word| word.len() == CODE_DIGITS && word.bytes().all(|byte| byte.is_ascii_digit()))?;
-    code.parse().ok()
 }
 
 /// The names in a part of an address; those with hyphens are one.
@@ -241,7 +311,10 @@ mod tests {
             ("125009, Москва, Тверская, 1", Some(125_009)),
             ("Москва, Тверская, 1, 125009", Some(125_009)),
             ("Москва, Тверская, 1, 1250091", None),
+            ("Россия, 125009, Москва, ул. Тверская, 1", Some(125_009)),
+            ("125009 г. Москва, ул. Тверская", Some(125_009)),
             ("Тверь, Советская, 5, домофон 125009, кв. 7", None),
+            ("Тверь, Советская, 5, домофон 125009", None),
         ] {
             assert_eq!(Address::of(address).postal_code(), code, "{address}");
         }
@@ -250,8 +323,25 @@ mod tests {
             ("Королёв, Мира, 1", "г. Королев", true),
             ("125009 Москва, Тверская, 1", "Москва", true),
             ("Россия, Московская обл., Химки, Мира, 1", "Химки", true),
+            ("г Москва ул Тверская д 1 кв 5", "Москва", true),
+            ("Москва Тверская 1", "Москва", true),
+            ("125009 г. Москва, ул. Тверская", "Москва", true),
+            ("Санкт-Петербург Невский проспект 1", "Санкт-Петербург", true),
+            ("Нижний Новгород ул. Горького 1", "Нижний Новгород", true),
+            ("Московский проспект 10", "Московский", false),
+            ("Московский пр-т, 10", "Московский", false),
+            ("Омск, Красный Путь ул., 5", "Красный", false),
+            ("Омск, Красный Путь ул., 5", "Омск", true),
             ("Новгород, Мира, 1", "Нижний Новгород", false),
             ("Новгород Нижний, Мира, 1", "Нижний Новгород", false),
+            ("Новый Уренгой, Ленина, 1", "Уренгой", false),
+            ("Новый Уренгой Ленина 1", "Уренгой", false),
+            ("Уфа, Октябрьский район, ул. Ленина, 1", "Октябрьский", false),
+            ("Московская область, г. Химки, ул. Мира", "Химки", true),
+            ("Московская область г Химки ул Мира 1", "Химки", true),
+            ("Москва ул. Тверская, 1", "Москва", true),
+            ("Москва, Тверская д 1 с 3 кв 5", "Москва", true),
+            ("ул. Московская, 1", "Московская", false),
             ("Москва, Тверская, 1", "г.", false),
             ("Ростов-на-Дону, Садовая, 1", "Ростов", false),
             ("Ростов-на-Дону, Садовая, 1", "Ростов-на-Дону", true),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::text::is_obeyed;
 
+use super::asked::COMPANY_CHARACTERS_MAX;
 use super::plan::{AREAS_MAX, CourierTime, POINTS_MAX, Plan, Point, TIMES_MAX, ZONES_MAX, Zone};
 use super::slots::hour;
 
@@ -37,9 +38,9 @@ impl Part {
             Part::Points(points) => {
                 counted(points.len(), POINTS_MAX, "points")?;
                 let mut ids = BTreeSet::new();
-                let twice = points.iter().find(|point| !ids.insert(point.id));
+                let twice = points.iter().find(|point| point.id == 0 || !ids.insert(point.id));
                 if let Some(Point { id, .. }) = twice {
-                    return Err(format!("the point {id} is there twice"));
+                    return Err(format!("the point {id} is there twice, or its number is zero"));
                 }
                 points.iter().try_for_each(|point| {
                     clean(&point.name)?;
@@ -53,13 +54,13 @@ impl Part {
                 if let Some(Zone { company, cost, .. }) = is_below {
                     return Err(format!("{company} costs {cost}, which is below zero"));
                 }
-                zones.iter().try_for_each(|zone| clean(&zone.company))
+                zones.iter().try_for_each(|zone| clean_company(&zone.company))
             }
             Part::Times(times) => {
                 counted(times.len(), TIMES_MAX, "times")?;
                 let mut known = BTreeSet::new();
                 for CourierTime { company, weekdays, begin, end, .. } in times {
-                    clean(company)?;
+                    clean_company(company)?;
                     let named = format!("{}-{} of {company}", hour(*begin), hour(*end));
                     if end <= begin || (begin.second(), end.second()) != (0, 0) {
                         return Err(format!("{named} is no time of whole minutes"));
@@ -81,9 +82,28 @@ fn counted(count: usize, most: usize, plural: &str) -> Result<(), String> {
     if count > most { Err(format!("there are more than {most} {plural}")) } else { Ok(()) }
 }
 
+/// Texts that clients can send back as they are.
 fn clean(text: &str) -> Result<(), String> {
-    if text.contains(is_obeyed) { Err(format!("{text:?} has control characters")) } else { Ok(()) }
+    let characters = text.chars().count();
+    if text.contains(is_obeyed) || text.trim() != text {
+        Err(format!("{text:?} has control characters, or spaces around it"))
+    } else if !(1..=TEXT_CHARACTERS_MAX).contains(&characters) {
+        Err(format!("{text:?} must have from 1 to {TEXT_CHARACTERS_MAX} characters"))
+    } else {
+        Ok(())
+    }
 }
+
+/// The name of a company, which clients name.
+fn clean_company(company: &str) -> Result<(), String> {
+    if company.chars().count() > COMPANY_CHARACTERS_MAX {
+        return Err(format!("{company:?} has more than {COMPANY_CHARACTERS_MAX} characters"));
+    }
+    clean(company)
+}
+
+/// The longest name or address of a point, in characters.
+const TEXT_CHARACTERS_MAX: usize = 200;
 
 impl Plan {
     /// What is probably a mistake: companies that have times and no zone, or a

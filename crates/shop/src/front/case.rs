@@ -30,7 +30,7 @@ pub struct Case {
 pub struct PointDelivery {
     pub point_id: u64,
     pub name: String,
-    address: String,
+    pub address: String,
     delivery_date: String,
 }
 

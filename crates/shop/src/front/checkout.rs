@@ -75,6 +75,8 @@ struct Hold {
 enum Stop {
     To(&'static str),
     Refused(Refusal),
+    /// What a service says against it.
+    Said(Box<Reply>),
 }
 
 impl From<Refusal> for Stop {
@@ -202,6 +204,7 @@ impl Front {
         match stop {
             Stop::To(page) => Redirect::to(page).into_response(),
             Stop::Refused(refusal) => self.sorry(&refusal, headers),
+            Stop::Said(reply) => self.refused(&reply, headers),
         }
     }
 
@@ -214,7 +217,7 @@ impl Front {
         }
         match self.hold_basket(received).await? {
             None => self.held_basket(&received.caller).await,
-            Some(_) => Err(Stop::To(HOLD_AGAIN_PAGE)),
+            Some(reply) => Err(Stop::Said(Box::new(reply))),
         }
     }
 

@@ -148,7 +148,7 @@ impl Wanted {
             return Wanted {
                 way: "point".into(),
                 point: Some(point.point_id),
-                filter: point.name.clone(),
+                filter: point.address.clone(),
                 ..Wanted::default()
             };
         }
@@ -229,6 +229,9 @@ impl Front {
             name: point.name,
             address: point.address,
         };
+        let mut found = found;
+        // What was chosen is not left out.
+        found.pickup_points.sort_by_key(|point| wanted.point != Some(point.id));
         Ok(Points {
             filter: wanted.filter.clone(),
             all: found.pickup_points.into_iter().take(POINTS_SHOWN_MAX).map(shown).collect(),

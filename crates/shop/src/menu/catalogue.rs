@@ -317,7 +317,8 @@ impl Catalogue {
         // Of many only the first are kept, and only those are looked at whole.
         let mut first: BinaryHeap<(Position, Slot)> = BinaryHeap::new();
         let mut has_more = false;
-        for (slot, score) in self.index.find(&question.text, self.cards.len()) {
+        let is_live = |slot: Slot| self.briefs.get(slot as usize).is_some_and(Option::is_some);
+        for (slot, score) in self.index.find(&question.text, self.cards.len(), is_live) {
             let Some(Some(brief)) = self.briefs.get(slot as usize) else { continue };
             let position = match question.sort {
                 Sort::Fit => Position::Fit(Reverse(score), brief.id),

@@ -21,8 +21,8 @@ pub const KEPT_BYTES_MAX: usize = 256 * 1024;
 const READ_PIXELS_MAX: u32 = 12_000;
 const READ_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// Of JPEG, in per cent.
-const QUALITY: u8 = 80;
+/// Of JPEG, in per cent: the first that makes it short enough.
+const QUALITIES: [u8; 3] = [80, 55, 30];
 
 /// Why a picture is not shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +31,8 @@ pub enum Unusable {
     UnknownFormat,
     #[error("it cannot be read: {0}")]
     Damaged(String),
+    #[error("it is too large")]
+    TooLarge,
     #[error("it is not as `encode` makes pictures")]
     NotEncoded,
 }
@@ -53,16 +55,31 @@ pub fn encode(source: &[u8]) -> Result<Vec<u8>, Unusable> {
     limits.max_alloc = Some(READ_BYTES_MAX);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(damaged)?;
+    // The reader's limits do not count the picture itself.
+    if decoder.total_bytes() > READ_BYTES_MAX {
+        return Err(Unusable::TooLarge);
+    }
     let orientation = decoder.orientation().map_err(damaged)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    let picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    // Before it is made smaller: what is clear has a colour of its own.
+    let mut picture = match picture.color().has_alpha() {
+        true => DynamicImage::ImageRgb8(on_white(&picture)),
+        false => picture,
+    };
     if picture.width() > SIDE_PIXELS_MAX || picture.height() > SIDE_PIXELS_MAX {
         picture = picture.resize(SIDE_PIXELS_MAX, SIDE_PIXELS_MAX, FilterType::Triangle);
     }
     picture.apply_orientation(orientation);
-    let mut bytes = Vec::new();
-    let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
-    on_white(&picture).write_with_encoder(encoder).map_err(damaged)?;
-    Ok(bytes)
+    let picture = picture.to_rgb8();
+    for quality in QUALITIES {
+        let mut bytes = Vec::new();
+        let encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
+        picture.write_with_encoder(encoder).map_err(damaged)?;
+        if bytes.len() <= KEPT_BYTES_MAX {
+            return Ok(bytes);
+        }
+    }
+    Err(Unusable::TooLarge)
 }
 
 /// What shines through is white.
@@ -167,6 +184,22 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_full_of_detail_is_made_short_enough() {
+        let mut seed = 1_u32;
+        let noise = image::RgbImage::from_fn(640, 640, |_, _| {
+            let mut next = || {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (seed >> 24) as u8
+            };
+            Rgb([next(), next(), next()])
+        });
+        let mut bytes = Cursor::new(Vec::new());
+        noise.write_to(&mut bytes, ImageFormat::Png).expect("written");
+        let jpeg = encode(&bytes.into_inner()).expect("a picture");
+        assert!(Picture::of(jpeg.into()).is_ok());
+    }
+
+    #[test]
     fn what_is_no_picture_is_refused_and_not_kept() {
         assert_eq!(encode(b"<svg onload='x'/>"), Err(Unusable::UnknownFormat));
         assert_eq!(encode(b""), Err(Unusable::UnknownFormat));
@@ -177,6 +210,9 @@ mod tests {
         let mut bomb = png(10, 10, [1, 2, 3, 255]);
         bomb[16..20].copy_from_slice(&60_000_u32.to_be_bytes());
         assert!(matches!(encode(&bomb), Err(Unusable::Damaged(_))));
+        // A small file that would take a gigabyte.
+        let wide = png(12_000, 8_000, [1, 2, 3, 255]);
+        assert_eq!(encode(&wide), Err(Unusable::TooLarge));
         assert_eq!(Picture::of(whole.into()), Err(Unusable::NotEncoded), "a PNG");
         assert_eq!(Picture::of(Bytes::from_static(b"\xff\xd8\xff")), Err(Unusable::NotEncoded));
     }

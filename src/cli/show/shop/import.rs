@@ -88,15 +88,26 @@ pub async fn run(import: &Import) -> Result<(), Failed> {
             counts.skipped
         )));
     }
-    let mut pictures = Pictures::default();
-    if !dry_run {
+    let is_dry = *dry_run;
+    if !is_dry {
         send(&server, changes).await?;
-        if !no_pictures {
-            pictures = pictures::fetch(&server).await?;
-        }
     }
-    report(&Imported { counts, skipped, pictures, is_dry: *dry_run }, options.json);
-    Ok(())
+    let mut imported = Imported { counts, skipped, pictures: Pictures::default(), is_dry };
+    if is_dry || *no_pictures {
+        report(&imported, options.json);
+        return Ok(());
+    }
+    let fetched = pictures::fetch(&server).await;
+    let failed = match fetched {
+        Ok(pictures) => {
+            imported.pictures = pictures;
+            Ok(())
+        }
+        // The products are there; what was done is said before the rest is.
+        Err(failed) => Err(failed),
+    };
+    report(&imported, options.json);
+    failed
 }
 
 /// What an import has changed, or would change.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header};
 use tillgate_shop::menu::keep::Kept;
 use tillgate_shop::menu::picture;
 
@@ -19,6 +19,9 @@ const FETCHED_AT_ONCE: usize = 8;
 
 /// How long an address may take to send a picture, in seconds.
 const FETCH_SECONDS_MAX: u64 = 30;
+
+/// How many redirects are followed for one picture.
+const REDIRECTS_MAX: u32 = 3;
 
 /// The longest picture that is read, in bytes.
 const PICTURE_BYTES_MAX: usize = 20 * 1024 * 1024;
@@ -52,8 +55,8 @@ pub async fn fetch(server: &Server) -> Result<Pictures, Failed> {
             Ok(jpeg) => {
                 for article in &articles {
                     keep(server, article, &source, &jpeg).await?;
+                    pictures.new += 1;
                 }
-                pictures.new += articles.len();
             }
             Err(why) => pictures.dead.push((source, why)),
         }
@@ -89,8 +92,18 @@ async fn one(client: &Client, source: &str) -> Result<Vec<u8>, String> {
     if !source.starts_with("http://") && !source.starts_with("https://") {
         return Err("it is no address that begins with http".into());
     }
-    let answer = client.call(Method::GET, source, HeaderMap::new(), Vec::new()).await;
-    let answer = answer.map_err(|why| why.to_string())?;
+    let mut address = source.to_owned();
+    let mut followed = 0;
+    let answer = loop {
+        let answer = client.call(Method::GET, &address, HeaderMap::new(), Vec::new()).await;
+        let answer = answer.map_err(|why| why.to_string())?;
+        let to = answer.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
+        match to.filter(|to| answer.status.is_redirection() && to.starts_with("http")) {
+            Some(to) if followed < REDIRECTS_MAX => address = to.to_owned(),
+            Some(_) | None => break answer,
+        }
+        followed += 1;
+    };
     if !answer.status.is_success() {
         return Err(format!("the answer is {}", answer.status));
     }

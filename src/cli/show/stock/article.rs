@@ -16,14 +16,27 @@ pub async fn show(
 ) -> Result<(), Failed> {
     let query = [("sku", Some(sku)), ("store", store)];
     let mut stock = server.get("/stock", &query).await?;
-    let stores: Vec<String> =
+    let mut stores: Vec<String> =
         list(&stock["items"]).iter().map(|item| text_at(item, "store_id")).collect();
+    // The shop may have promised what is not there any more.
+    let outlets = server.get_if_there("/shop/store/outlets").await?.unwrap_or_default();
+    for outlet in list(&outlets["all"]) {
+        let name = text_at(outlet, "stock");
+        if store.is_none_or(|store| store == name) && !stores.contains(&name) {
+            stores.push(name);
+        }
+    }
     let mut taken = Vec::new();
     for store_id in &stores {
         let query =
             format!("/shop/store/taken?stock={}&article={}", encoded(store_id), encoded(sku));
         // A gateway without a shop has no such address.
         if let Some(of_store) = server.get_if_there(&query).await? {
+            let is_listed = list(&stock["items"]).iter().any(|item| item["store_id"] == *store_id);
+            if !is_listed && of_store["level"]["held"] != 0 {
+                let item = json!({"store_id": store_id, "sku": sku, "quantity": "0"});
+                stock["items"].as_array_mut().into_iter().for_each(|all| all.push(item.clone()));
+            }
             taken.push(json!({"store_id": store_id, "taken": of_store}));
         }
     }
@@ -32,7 +45,7 @@ pub async fn show(
         print_json(&stock);
         return Ok(());
     }
-    if stores.is_empty() {
+    if list(&stock["items"]).is_empty() {
         say(format_args!("{sku}: none anywhere"));
     }
     for item in list(&stock["items"]) {

@@ -51,8 +51,8 @@ pub struct Texts<'a> {
     pub codes: Vec<&'a str>,
 }
 
-/// The index. Slots of products that were removed stay in it, and are left out
-/// by who asks.
+/// The index. Slots of products that were removed stay in it; who asks says
+/// which.
 #[derive(Debug, Default)]
 pub struct Index {
     words: BTreeMap<Box<str>, Word>,
@@ -109,12 +109,18 @@ impl Index {
     }
 
     /// The products in which every word of a question occurs, with how well
-    /// each fits. `slots` is the number of slots.
+    /// each fits. `slots` is the number of slots; those of removed products are
+    /// left out.
     #[must_use]
-    pub fn find(&self, question: &str, slots: usize) -> Vec<(Slot, u16)> {
+    pub fn find(
+        &self,
+        question: &str,
+        slots: usize,
+        is_live: impl Fn(Slot) -> bool,
+    ) -> Vec<(Slot, u16)> {
         let question: String = question.chars().take(QUESTION_CHARACTERS_MAX).collect();
         let mut found: Option<Vec<(Slot, u16)>> = None;
-        let mut scores = Scores { of: vec![0; slots], touched: Vec::new() };
+        let mut scores = Scores { of: vec![0; slots], touched: Vec::new(), is_live };
         let mut count = 0;
         for chunk in question.split_whitespace() {
             let words: Vec<String> = words(chunk).collect();
@@ -138,7 +144,7 @@ impl Index {
         found.unwrap_or_default()
     }
 
-    fn enter_hits(&self, word: &str, scores: &mut Scores) {
+    fn enter_hits(&self, word: &str, scores: &mut Scores<impl Fn(Slot) -> bool>) {
         let stem = self.endings.stem(word);
         scores.enter(self.words.get(word).map(|word| &word.hits), WHOLE);
         scores.enter(self.stems.get(stem.as_str()), STEM);
@@ -162,16 +168,20 @@ impl Index {
 }
 
 /// The scores of the products for one word.
-struct Scores {
+struct Scores<F> {
     of: Vec<u16>,
     touched: Vec<Slot>,
+    is_live: F,
 }
 
-impl Scores {
+impl<F: Fn(Slot) -> bool> Scores<F> {
     fn enter(&mut self, hits: Option<&Vec<Hit>>, weights: [u16; 2]) {
         for hit in hits.into_iter().flatten() {
             let Some(score) = self.of.get_mut(hit.slot() as usize) else { continue };
             if *score == 0 {
+                if !(self.is_live)(hit.slot()) {
+                    continue;
+                }
                 self.touched.push(hit.slot());
             }
             *score = (*score).max(hit.of(weights));
@@ -222,7 +232,7 @@ mod tests {
 
     /// The slots that are found, the best first.
     fn found(question: &str) -> Vec<Slot> {
-        let mut found = index().find(question, 5);
+        let mut found = index().find(question, 5, |_| true);
         found.sort_unstable_by_key(|(slot, score)| (std::cmp::Reverse(*score), *slot));
         found.into_iter().map(|(slot, _)| slot).collect()
     }
@@ -260,6 +270,18 @@ mod tests {
         assert_eq!(found("4607001234567"), [1]);
         assert_eq!(found("100"), [3]);
         assert_eq!(found("el6 шары"), [2]);
+    }
+
+    #[test]
+    fn a_word_of_removed_products_alone_is_a_typo_as_if_it_was_never_there() {
+        let mut index = index();
+        let texts = Texts { name: "Малоко", others: Vec::new(), codes: Vec::new() };
+        index.add(5, &texts);
+        let found = |is_live: fn(Slot) -> bool| -> Vec<Slot> {
+            index.find("малоко", 6, is_live).into_iter().map(|(slot, _)| slot).collect()
+        };
+        assert_eq!(found(|_| true), [5]);
+        assert_eq!(found(|slot| slot != 5), [0]);
     }
 
     #[test]
