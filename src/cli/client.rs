@@ -8,7 +8,9 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 
 use super::{ConfigOption, Failed, receiver, say, secret};
-use crate::config::{Endpoint, Settings};
+use crate::config::Endpoint;
+#[cfg(feature = "shop")]
+use crate::config::Settings;
 use crate::kernel::Secret;
 use crate::kernel::text::shown_json;
 use crate::peer::{Client, Url};
@@ -57,6 +59,7 @@ pub struct Server {
 
 impl ServerOptions {
     /// The configuration, whether or not a gateway runs with it.
+    #[cfg(feature = "shop")]
     pub fn settings(&self) -> Result<Settings, Failed> {
         self.config.load()
     }
