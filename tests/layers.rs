@@ -419,7 +419,10 @@ const OF_THE_SHOP: &[(&str, &[&str])] = &[
         ],
     ),
     ("reservation", &["order_id", "order_problem", "refusal"]),
-    ("client_orders", &["order_id", "order_problem", "product_id", "refusal", "service_client"]),
+    (
+        "client_orders",
+        &["form", "order_id", "order_problem", "product_id", "refusal", "service_client"],
+    ),
     ("prices", &["product_id", "refusal", "roubles", "service_client"]),
     ("front", &["cookie", "form", "refusal", "roubles", "service_client"]),
     ("formats", &["bus"]),

@@ -1,9 +1,12 @@
 //! The orders of clients, for services other than `order`.
 
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 
 use crate::Refusal;
+use crate::form::Fault;
 use crate::order_id::OrderId;
 use crate::order_problem::OrderProblem;
 use crate::product_id::ProductId;
@@ -21,6 +24,26 @@ pub struct ClientOrder {
     pub id: OrderId,
     pub version: u64,
     pub lines: Vec<OrderLine>,
+}
+
+/// A query that names an order.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct OfOrder {
+    order_id: Option<String>,
+}
+
+impl OfOrder {
+    /// The id that it names.
+    ///
+    /// # Errors
+    /// When it has none, or anything else.
+    pub fn read(query: Result<Query<OfOrder>, QueryRejection>) -> Result<String, Refusal> {
+        let Query(OfOrder { order_id }) =
+            query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
+        let id = order_id.filter(|id| !id.is_empty());
+        id.ok_or_else(|| Refusal::of_field("orderId", Fault::Missing))
+    }
 }
 
 /// A line of an order.

@@ -22,6 +22,9 @@ pub enum Refusal {
     NotJsonType,
     /// The body has more bytes than this.
     TooLarge(usize),
+    /// What the operator has sent can be no part of the delivery plan, for this
+    /// reason.
+    Plan(String),
     /// The body is no picture as the shop keeps them.
     NotAPicture,
     /// The body did not arrive.
@@ -148,7 +151,7 @@ impl Refusal {
     #[must_use]
     pub const fn kind(&self) -> (StatusCode, &'static str) {
         match self {
-            Refusal::Body(_) | Refusal::Fields(_) | Refusal::BrokenOff => {
+            Refusal::Body(_) | Refusal::Plan(_) | Refusal::Fields(_) | Refusal::BrokenOff => {
                 (StatusCode::BAD_REQUEST, "bad-request")
             }
             Refusal::NotJsonType | Refusal::NotAPicture => {
@@ -192,6 +195,10 @@ impl Refusal {
             Refusal::NotJsonType => (
                 "Отправьте тело с Content-Type: application/json".into(),
                 "Send the body with Content-Type: application/json".into(),
+            ),
+            Refusal::Plan(why) => (
+                format!("План доставки не принят: {why}. Ничего не изменено"),
+                format!("The delivery plan is not accepted: {why}. Nothing was changed"),
             ),
             Refusal::NotAPicture => (
                 "Нужна картинка, как их готовит tillgate shop import".into(),
@@ -316,6 +323,7 @@ impl Refusal {
             | Refusal::NotKnown
             | Refusal::DoneWithoutSession => Some(RETRY_AFTER_SECONDS),
             Refusal::Body(_)
+            | Refusal::Plan(_)
             | Refusal::NotJsonType
             | Refusal::NotAPicture
             | Refusal::TooLarge(_)

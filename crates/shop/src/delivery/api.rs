@@ -23,7 +23,8 @@ use super::variants::{Points, Variants};
 use crate::Refusal;
 use crate::asked::Served;
 use crate::assertion::Assertions;
-use crate::form::{Fault, NotAForm};
+use crate::client_orders::OfOrder;
+use crate::form::Fault;
 use crate::order_id::OrderId;
 use crate::roubles::Roubles;
 use crate::username::ClientNumber;
@@ -174,20 +175,6 @@ async fn booked(asked: &mut Asked) -> Result<Booked, Refusal> {
     })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct OfOrder {
-    order_id: Option<String>,
-}
-
-/// The id of an order in a query.
-fn order_in(query: Result<Query<OfOrder>, QueryRejection>) -> Result<String, Refusal> {
-    let Query(OfOrder { order_id }) =
-        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
-    let id = order_id.filter(|id| !id.is_empty());
-    id.ok_or_else(|| Refusal::of_field("orderId", Fault::Missing))
-}
-
 /// The order that a service names by its number; a client, an own one.
 async fn order_named(asked: &mut Asked, id: &str) -> Result<OrderId, Refusal> {
     if asked.calling_for_itself().is_some() {
@@ -209,7 +196,7 @@ async fn released(
 ) -> Result<(), Refusal> {
     let person = asked.person();
     asked.same_site()?;
-    let id = order_in(query)?;
+    let id = OfOrder::read(query)?;
     let order = asked.service.orders.id_of(&person, &id).await?;
     asked.service.bookings.release(order).await
 }
@@ -224,7 +211,7 @@ async fn case_of(
     query: Result<Query<OfOrder>, QueryRejection>,
     asked: &mut Asked,
 ) -> Result<Case, Refusal> {
-    let id = order_in(query)?;
+    let id = OfOrder::read(query)?;
     let order = order_named(asked, &id).await?;
     asked.service.case_of(order).await
 }
@@ -243,7 +230,7 @@ async fn set_part(mut asked: Asked) -> Response {
 
 async fn part_set(asked: &mut Asked) -> Result<(), Refusal> {
     let part: Part = asked.json().await?;
-    part.check().map_err(|why| Refusal::Body(NotAForm::NotJson(why)))?;
+    part.check().map_err(Refusal::Plan)?;
     asked.service.set(part).await
 }
 

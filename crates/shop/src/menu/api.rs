@@ -292,7 +292,7 @@ async fn picture(query: Result<Query<OfPicture>, QueryRejection>, asked: Asked) 
 }
 
 /// How long clients and proxies may keep a picture.
-pub const KEPT_FOR_EVER: &str = "public, max-age=31536000, immutable";
+const KEPT_FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -17,7 +17,7 @@ use super::places::Places;
 use crate::Refusal;
 use crate::asked::Served;
 use crate::assertion::Assertions;
-use crate::client_orders::ORDER_CHARACTERS_MAX;
+use crate::client_orders::{ORDER_CHARACTERS_MAX, OfOrder};
 use crate::form::{Fault, Form};
 use crate::outlets::Outlets;
 use crate::product_id::ProductId;
@@ -133,7 +133,7 @@ async fn reserve(mut asked: Asked) -> Response {
 }
 
 async fn reserved(asked: &mut Asked) -> Result<Reserved, Refusal> {
-    // Whose session it is the orders ask.
+    // The service `order` checks the session.
     let person = asked.person();
     let Reservation { order, version, outlet } = asked.change(Reservation::read).await?;
     let keeper = &asked.service;
@@ -143,20 +143,6 @@ async fn reserved(asked: &mut Asked) -> Result<Reserved, Refusal> {
     let until = keeper.reserve(&wanted, outlet).await?;
     let order_id = wanted.order.to_string();
     Ok(Reserved { order_id, version, store_id: outlet.id, until })
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct OfOrder {
-    order_id: Option<String>,
-}
-
-/// The id of an order in a query.
-fn order_in(query: Result<Query<OfOrder>, QueryRejection>) -> Result<String, Refusal> {
-    let Query(OfOrder { order_id }) =
-        query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
-    let id = order_id.filter(|id| !id.is_empty());
-    id.ok_or_else(|| Refusal::of_field("orderId", Fault::Missing))
 }
 
 /// `GET /reserve`
@@ -170,7 +156,7 @@ async fn held_for(
     asked: &mut Asked,
 ) -> Result<Reserved, Refusal> {
     let person = asked.person();
-    let order = asked.service.orders.id_of(&person, &order_in(query)?).await?;
+    let order = asked.service.orders.id_of(&person, &OfOrder::read(query)?).await?;
     let hold = asked.service.holds.of(order).await?.ok_or(Refusal::NotFound)?;
     let State::Preliminary { until } = hold.state else { return Err(Refusal::NotFound) };
     Ok(Reserved {
@@ -193,7 +179,7 @@ async fn released(
 ) -> Result<(), Refusal> {
     let person = asked.person();
     asked.same_site()?;
-    let id = order_in(query)?;
+    let id = OfOrder::read(query)?;
     let order = asked.service.orders.id_of(&person, &id).await?;
     asked.service.holds.release(order).await
 }

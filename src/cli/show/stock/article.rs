@@ -35,7 +35,9 @@ pub async fn show(
             let is_listed = list(&stock["items"]).iter().any(|item| item["store_id"] == *store_id);
             if !is_listed && of_store["level"]["held"] != 0 {
                 let item = json!({"store_id": store_id, "sku": sku, "quantity": "0"});
-                stock["items"].as_array_mut().into_iter().for_each(|all| all.push(item.clone()));
+                if let Some(items) = stock["items"].as_array_mut() {
+                    items.push(item);
+                }
             }
             taken.push(json!({"store_id": store_id, "taken": of_store}));
         }

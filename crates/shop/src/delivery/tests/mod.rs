@@ -225,3 +225,31 @@ async fn companies_offer_what_they_can_still_do() {
     assert_eq!((status.as_u16(), kind(&said)), (422, "outside-zone"));
     assert_eq!(said["pickupPoints"][0]["id"], 7, "{said}");
 }
+
+#[tokio::test]
+async fn a_plan_that_contradicts_itself_is_refused_and_changes_nothing() {
+    let world = World::new().await;
+    let before = world.delivery.whole_plan().await.expect("a plan");
+    let operator = api::routes_for_operator(Arc::clone(&world.delivery));
+    let put = async |part: &Part| {
+        let request = Request::builder()
+            .method("PUT")
+            .uri("/delivery/plan")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(serde_json::to_string(part).expect("JSON")))
+            .expect("a request");
+        let Ok(answer) = operator.clone().call(request).await;
+        let status = answer.status();
+        let body = answer.into_body().collect().await.expect("a body").to_bytes();
+        (status, serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null))
+    };
+    let twice = Part::Points(vec![point(7, "a", "b"), point(7, "c", "d")]);
+    let (status, said) = put(&twice).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{said}");
+    let expected = "The delivery plan is not accepted: the point 7 is there twice, or its number \
+                    is zero. Nothing was changed";
+    assert_eq!(said["detail"], expected);
+    assert_eq!(world.delivery.whole_plan().await.as_ref(), Ok(&before));
+    let (status, _) = put(&Part::Points(vec![point(7, "a", "b")])).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+}
