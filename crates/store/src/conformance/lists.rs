@@ -77,6 +77,29 @@ pub(super) async fn a_document_is_in_the_lists_that_it_names(store: Stage) {
     in_lists([0, 0, 0]).await;
 }
 
+/// A reader who does not find a document in a list reads what took it from the
+/// list, at whatever moment of the commit it looks.
+pub(super) async fn who_misses_a_document_in_a_list_reads_its_successor(store: Stage) {
+    for round in 0..50 {
+        let key = key(round);
+        store.commit(put(key, Expect::Absent, "waits")).await.expect("committed");
+        let (_, version) = read(&store, key).await.expect("a document");
+        let looking = async {
+            while !walked(&store, &[with_word("waits")], true, 9).await.is_empty() {
+                // A loop without a pause keeps all cores busy, and the threads of
+                // the kernel that finish writes then wait for seconds.
+                tokio::time::sleep(Duration::from_micros(100)).await;
+            }
+            read(&store, key).await.expect("a document").0
+        };
+        let done = put(key, Expect::At(version), "done");
+        let (written, found) =
+            tokio::join!(store.commit(done), tokio::time::timeout(seconds(20), looking));
+        assert!(written.is_ok(), "round {round}: {written:?}");
+        assert_eq!(found, Ok(note("done")), "round {round}");
+    }
+}
+
 pub(super) async fn documents_of_several_kinds_share_a_list(store: Stage) {
     let body = |listed_at| Body {
         schema: 1,

@@ -96,14 +96,27 @@ impl Sled {
 
     pub(crate) async fn scan(self: &Arc<Self>, scan: &Scan) -> Result<Found, Unavailable> {
         let scan = scan.clone();
-        let scanned = self.read(SLOW_READ_MAX, move |store| match scan {
+        let scanned = self.read(SLOW_READ_MAX, move |store| {
+            let found = store.scanned(&scan)?;
+            // What is missing from a list does not say which group removed it:
+            // it was this one or an earlier one. Without the wait, a caller who
+            // does not find an entry could still read the document of before.
+            let newest = keys::read_last_group(&store.tree).map_err(Unavailable::Stopped)?;
+            Ok((found, newest))
+        });
+        let (found, newest) = scanned.await?;
+        self.durable(newest).await?;
+        Ok(found)
+    }
+
+    fn scanned(&self, scan: &Scan) -> Result<Found, Unavailable> {
+        match *scan {
             Scan::Lists { ref lists, newest_first, ref after, limit } => {
                 let after = after.as_ref();
-                let lines = store.at_one_moment(lists.len() > 1, || {
+                let lines = self.at_one_moment(lists.len() > 1, || {
                     let mut lines = Vec::new();
                     for list in lists {
-                        let more =
-                            lists::listed(&store.tree, *list, newest_first, after, limit + 1);
+                        let more = lists::listed(&self.tree, *list, newest_first, after, limit + 1);
                         lines.extend(more?);
                     }
                     Ok(lines)
@@ -111,24 +124,22 @@ impl Sled {
                 Ok(page_of_lines(lines, newest_first, limit))
             }
             Scan::Partition { partition, kind } => Ok((
-                store.with_page(partition, &Unpacked::default(), |page| {
+                self.with_page(partition, &Unpacked::default(), |page| {
                     Ok(page.keys_of(kind).collect())
                 })?,
                 None,
             )),
             Scan::Whole { partition } => Ok((
-                store
-                    .with_page(partition, &Unpacked::default(), |page| Ok(page.keys().collect()))?,
+                self.with_page(partition, &Unpacked::default(), |page| Ok(page.keys().collect()))?,
                 None,
             )),
             Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
                 let queue = queue.as_deref();
                 let places =
-                    lists::outbox(&store.tree, lane, dead, queue, after.as_ref(), limit + 1)?;
+                    lists::outbox(&self.tree, lane, dead, queue, after.as_ref(), limit + 1)?;
                 Ok(page_of_places(places, limit))
             }
-        });
-        scanned.await
+        }
     }
 
     pub(crate) async fn balances(
