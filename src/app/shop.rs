@@ -124,20 +124,29 @@ impl Ground<'_> {
     /// Starts the service. Its catalogue is read in the background.
     fn menu(&self, workers: &Workers) -> Arc<Menu> {
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        let menu = Arc::new(Menu::new(store, clock, &self.keys, self.public_url.clone()));
+        let (url, zone) = (self.public_url.clone(), self.shop.time_zone.clone());
+        let menu = Arc::new(Menu::new(store, clock, &self.keys, url, zone));
         workers.spawn(Arc::clone(&menu).keep_fresh(workers.drain.clone()));
         menu
     }
 
-    fn orders(&self, auth: ServiceClient, menu: ServiceClient) -> Arc<Orders> {
-        Arc::new(Orders::new(
+    /// Starts the service, which cancels orders that nobody has changed for
+    /// long.
+    fn orders(&self, auth: ServiceClient, menu: ServiceClient, workers: &Workers) -> Arc<Orders> {
+        let orders = Arc::new(Orders::new(
             self.store.clone(),
             self.clock.clone(),
-            &self.keys,
+            self.keys.clone(),
             Sessions { auth },
             Prices { menu },
-            self.public_url.clone(),
-        ))
+            order::Settings {
+                unpaid_max: self.shop.unpaid_orders_max,
+                public_url: self.public_url.clone(),
+            },
+        ));
+        let (ending, drain) = (Arc::clone(&orders), workers.drain.clone());
+        workers.spawn(async move { ending.cancel_unchanged(drain).await });
+        orders
     }
 
     /// Starts the service, which ends holds whose time has run out.
@@ -147,6 +156,7 @@ impl Ground<'_> {
         let url = self.public_url.clone();
         let keeper = StockKeeper::new(store, clock, hold_for, &self.keys, others, url);
         let keeper = Arc::new(keeper);
+        self.take_messages(Arc::clone(&keeper), workers);
         let (expiring, drain) = (Arc::clone(&keeper), workers.drain.clone());
         workers.spawn(async move { expiring.holds.expire(drain).await });
         keeper
@@ -167,6 +177,7 @@ impl Ground<'_> {
         };
         let keys = self.keys.clone();
         let service = Arc::new(Delivery::new(store, clock, keys, sessions, orders, settings));
+        self.take_messages(Arc::clone(&service), workers);
         let (expiring, drain) = (Arc::clone(&service), workers.drain.clone());
         workers.spawn(async move { expiring.bookings.expire(drain).await });
         service
@@ -270,7 +281,7 @@ pub(super) fn start(
     if ground.runs(ServiceName::Order) {
         let auth = ground.client(ServiceName::Auth, auth.as_ref(), ServiceName::Order)?;
         let menu = ground.client(ServiceName::Menu, menu.as_ref(), ServiceName::Order)?;
-        let routes = order::api::routes(ground.orders(auth, menu));
+        let routes = order::api::routes(ground.orders(auth, menu, workers));
         mount(&mut mounts, settings, ServiceName::Order, &routes);
         order = Some(routes);
     }

@@ -27,7 +27,8 @@ use crate::store::{Batch, CommitError, Expect, Store, Unavailable, Versioned};
 
 /// The shop of the bench.
 pub const SHOP: Shop = Shop {
-    settings: "[shop]\nkey = \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"\n",
+    settings: "[shop]\nkey = \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"\n\
+               unpaid_orders_max = 100000000\n",
     path: "/shop/billing/token/charge",
     open: |store, count| Box::pin(open(store, count)),
     header,

@@ -327,6 +327,12 @@ pub const SECTIONS: &[Section] = &[
                 "15",
                 "How long goods are held for a client who is about to pay, in minutes.",
             ),
+            Setting::or(
+                "unpaid_orders_max",
+                Number,
+                "20",
+                "The most orders of a client that are not paid. Each may hold goods.",
+            ),
             Setting::optional(
                 "feed",
                 Text,

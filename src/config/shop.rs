@@ -64,6 +64,9 @@ pub struct Shop {
     /// How long goods are held for a client who is about to pay, in minutes.
     #[serde(default = "hold_minutes_default")]
     pub hold_minutes: u32,
+    /// The most orders of a client that are not paid. Each may hold goods.
+    #[serde(default = "unpaid_orders_max_default")]
+    pub unpaid_orders_max: u32,
     /// The addresses of services in other processes, by name.
     #[serde(default)]
     pub service_urls: BTreeMap<String, String>,
@@ -86,6 +89,10 @@ fn moscow() -> TimeZone {
 
 const fn hold_minutes_default() -> u32 {
     15
+}
+
+const fn unpaid_orders_max_default() -> u32 {
+    20
 }
 
 /// The longest that goods may be held for a client, in minutes.
@@ -114,6 +121,9 @@ impl Shop {
         }
         if !(1..=HOLD_MINUTES_MAX).contains(&self.hold_minutes) {
             return Err(format!(".hold_minutes: must be from 1 to {HOLD_MINUTES_MAX}"));
+        }
+        if self.unpaid_orders_max == 0 {
+            return Err(".unpaid_orders_max: must be at least 1, or nobody can order".into());
         }
         if let Some(url) = &self.feed {
             http_url(".feed", url)?;

@@ -29,7 +29,7 @@ fn folder(store: &str, shop: &str) -> TempDir {
     let settings = format!(
         "listen = \"127.0.0.1:0\"\nidle_drain_seconds = 0\nstore = \"{store}\"\n\
          store_cache_mebibytes = 16\nadmin_token = \"token-of-the-operator\"\n[shop]\n\
-         key = \"{KEY}\"\n{shop}"
+         key = \"{KEY}\"\nunpaid_orders_max = 1000000\n{shop}"
     );
     std::fs::write(folder.path().join("tillgate.toml"), settings).expect("written");
     std::fs::write(folder.path().join("feed.xml"), FEED).expect("written");
@@ -377,6 +377,44 @@ async fn storm(
             acknowledged.lock().expect("the list").insert(id, false);
         }
     }
+}
+
+/// Goods and the courier's time of a cancelled order are free before they would
+/// have run out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_order_gives_back_goods_and_the_time_of_a_courier() {
+    let folder = folder("sled:data", "");
+    let process = Process::start(folder.path());
+    run(&process, &["shop", "import", "feed.xml"]);
+    run(&process, &["shop", "import", "outlets.csv"]);
+    run(&process, &["stock", "import", "stock.csv"]);
+    run_delivery(&process);
+    let api = Api::of(&process);
+    api.catalogue().await;
+    let anna = api.register("anna").await;
+    let place = json!({"id": "web-1", "orderItems": [{"product": {"id": 2}, "quantity": 3}]});
+    assert_eq!(api.ask("order", Method::POST, "/place", place, &anna).await.0, 200);
+    let reserve = json!({"orderId": "web-1", "version": 0, "storeId": 1});
+    assert_eq!(api.ask("store", Method::POST, "/reserve", reserve, &anna).await.0, 200);
+    let book = for_order(&api.booking(&anna).await, "web-1", 0);
+    assert_eq!(api.ask("delivery", Method::POST, "/book", book, &anna).await.0, 200);
+    let cancel = json!({"id": "web-1", "version": 0});
+    assert_eq!(api.ask("order", Method::PUT, "/cancel", cancel, &anna).await.0, 200);
+    let given_back = async {
+        loop {
+            let held = orders_in(&process, "store/holds").await;
+            let booked = orders_in(&process, "delivery/bookings").await;
+            if held.is_empty() && booked.is_empty() {
+                return;
+            }
+            ask_again_soon().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, given_back).await.expect("they are given back");
+    let (_, places) = api.ask("store", Method::GET, "/get?productId=2", Value::Null, &anna).await;
+    assert_eq!(places["productPlaces"][0]["quantity"], 3, "{places}");
+    run(&process, &["shop", "doctor"]);
+    assert_eq!(process.terminate(), Some(0));
 }
 
 /// How often the process is killed; more by hand.

@@ -11,6 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tillgate_identity::Signer;
 use tillgate_kernel::Clock;
@@ -120,16 +121,17 @@ impl World {
             clock.clone(),
             &letter_keys,
             "https://shop.example".into(),
+            TimeZone::UTC,
         ));
         let operator = operator.merge(menu::api::routes_for_operator(Arc::clone(&goods)));
         let menu = menu::api::routes(Arc::clone(&goods));
         let order = order::api::routes(Arc::new(Orders::new(
             letters.clone(),
             clock.clone(),
-            &letter_keys,
+            letter_keys.clone(),
             Sessions { auth: ServiceClient::of(auth.clone(), "order") },
             Prices { menu: ServiceClient::of(menu.clone(), "order") },
-            "https://shop.example".into(),
+            order::Settings { unpaid_max: 20, public_url: "https://shop.example".into() },
         )));
         let sessions = Sessions { auth: ServiceClient::of(auth.clone(), "notification") };
         let letters = Notification { store: letters, clock: clock.clone(), keys: letter_keys };

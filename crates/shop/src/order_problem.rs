@@ -41,6 +41,24 @@ pub enum OrderProblem {
     /// The product with this name is not sold now.
     NotOnSale(String),
     TooManyLines(usize),
+    /// The client has this many orders that are not paid.
+    TooManyOrders(u32),
+    /// An order has at most so many pieces of the product with this name.
+    OrderLimit {
+        name: String,
+        most: u64,
+    },
+    /// The product with this name is sold at these times of the day.
+    NotSoldNow {
+        name: String,
+        from: String,
+        until: String,
+    },
+    /// The product with this name is sold in these outlets only.
+    NotSoldThere {
+        name: String,
+        outlets: Vec<u32>,
+    },
     /// The order has no lines.
     Empty,
     /// The time for which goods were held is over.
@@ -69,7 +87,12 @@ impl OrderProblem {
                 (StatusCode::CONFLICT, "wrong-state")
             }
             OrderProblem::NoProduct(_) => (StatusCode::NOT_FOUND, "not-found"),
-            OrderProblem::NotOnSale(_) => (StatusCode::CONFLICT, "not-on-sale"),
+            OrderProblem::NotOnSale(_) | OrderProblem::NotSoldNow { .. } => {
+                (StatusCode::CONFLICT, "not-on-sale")
+            }
+            OrderProblem::NotSoldThere { .. } => (StatusCode::CONFLICT, "not-sold-there"),
+            OrderProblem::OrderLimit { .. } => (StatusCode::CONFLICT, "order-limit"),
+            OrderProblem::TooManyOrders(_) => (StatusCode::CONFLICT, "too-many-orders"),
             OrderProblem::TooManyLines(_) => (StatusCode::CONFLICT, "too-many-lines"),
             OrderProblem::Empty => (StatusCode::CONFLICT, "empty-order"),
             OrderProblem::HoldExpired => (StatusCode::CONFLICT, "hold-expired"),
@@ -109,6 +132,22 @@ impl OrderProblem {
             OrderProblem::TooManyLines(most) => (
                 format!("В заказе не больше {most} товаров"),
                 format!("An order has at most {most} products"),
+            ),
+            OrderProblem::TooManyOrders(most) => (
+                format!("Неоплаченных заказов не больше {most}. Оплатите или отмените один из них"),
+                format!("You have {most} orders that are not paid. Pay or cancel one of them"),
+            ),
+            OrderProblem::OrderLimit { name, most } => (
+                format!("«{name}»: в заказе не больше {most} шт. Уменьшите количество"),
+                format!("{name}: an order has at most {most}. Take less"),
+            ),
+            OrderProblem::NotSoldNow { name, from, until } => (
+                format!("«{name}» продаётся с {from} до {until}. Уберите его или вернитесь позже"),
+                format!("{name} is sold from {from} to {until}. Remove it, or come back then"),
+            ),
+            OrderProblem::NotSoldThere { name, .. } => (
+                format!("«{name}» в этом магазине не продаётся. Выберите другой магазин"),
+                format!("{name} is not sold in this shop. Choose another one"),
             ),
             OrderProblem::Empty => (
                 "В заказе ничего нет. Добавьте товар".into(),
@@ -183,9 +222,13 @@ impl OrderProblem {
             OrderProblem::NoProduct(product) => json!({"productId": product}),
             OrderProblem::NotOnSale(_)
             | OrderProblem::TooManyLines(_)
+            | OrderProblem::TooManyOrders(_)
+            | OrderProblem::NotSoldNow { .. }
             | OrderProblem::Empty
             | OrderProblem::HoldExpired
             | OrderProblem::StockInUse(_) => json!({}),
+            OrderProblem::OrderLimit { most, .. } => json!({"limit": most}),
+            OrderProblem::NotSoldThere { outlets, .. } => json!({"stores": outlets}),
             OrderProblem::PricesChanged { version, lines } => {
                 let line = |one: &NewPrice| {
                     json!({"productId": one.product, "name": one.name,

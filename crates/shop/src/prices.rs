@@ -8,6 +8,7 @@ use serde_json::json;
 use tillgate_kernel::Money;
 
 use crate::Refusal;
+use crate::order_problem::OrderProblem;
 use crate::product_id::ProductId;
 use crate::roubles::Roubles;
 use crate::service_client::{Caller, ServiceClient};
@@ -22,6 +23,44 @@ pub struct Price {
     pub article: String,
     pub price: Money,
     pub is_on_sale: bool,
+    /// The most pieces of an order.
+    pub order_max: Option<u64>,
+    /// The outlets that sell it, if not all do.
+    pub outlets: Option<Vec<u32>>,
+    /// Present while it is not sold because of the time of the day: when it is.
+    pub sold_later: Option<(String, String)>,
+}
+
+impl Price {
+    /// Whether so many pieces can be in an order.
+    ///
+    /// # Errors
+    /// When it is not sold, or not so many.
+    pub fn can_be_ordered(&self, pieces: u64) -> Result<(), OrderProblem> {
+        if !self.is_on_sale {
+            return Err(OrderProblem::NotOnSale(self.name.clone()));
+        }
+        match self.order_max {
+            Some(most) if pieces > most => {
+                Err(OrderProblem::OrderLimit { name: self.name.clone(), most })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether so many pieces can be bought now.
+    ///
+    /// # Errors
+    /// When it is not sold, not so many, or not at this time.
+    pub fn can_be_bought(&self, pieces: u64) -> Result<(), OrderProblem> {
+        self.can_be_ordered(pieces)?;
+        match self.sold_later.clone() {
+            Some((from, until)) => {
+                Err(OrderProblem::NotSoldNow { name: self.name.clone(), from, until })
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// Asks the service `menu`.
@@ -43,6 +82,17 @@ struct Item {
     article: String,
     price: Roubles,
     is_on_sale: bool,
+    order_max: Option<u64>,
+    sold_from: Option<String>,
+    sold_until: Option<String>,
+    #[serde(default = "always")]
+    is_sold_now: bool,
+    stores: Option<Vec<u32>>,
+}
+
+/// What a service of an older version does not know is not limited.
+const fn always() -> bool {
+    true
 }
 
 impl Prices {
@@ -76,8 +126,17 @@ impl Prices {
         }
         let answer: Answer = reply.read()?;
         Ok(answer.items.into_iter().map(|item| {
-            let Item { product_id, name, article, price: Roubles(price), is_on_sale } = item;
-            (product_id, Price { name, article, price, is_on_sale })
+            let hours = item.sold_from.zip(item.sold_until);
+            let price = Price {
+                name: item.name,
+                article: item.article,
+                price: item.price.0,
+                is_on_sale: item.is_on_sale,
+                order_max: item.order_max,
+                outlets: item.stores,
+                sold_later: hours.filter(|_| !item.is_sold_now),
+            };
+            (item.product_id, price)
         }))
     }
 }

@@ -22,9 +22,8 @@ pub enum Refusal {
     NotJsonType,
     /// The body has more bytes than this.
     TooLarge(usize),
-    /// What the operator has sent can be no part of the delivery plan, for this
-    /// reason.
-    Plan(String),
+    /// What the operator has sent cannot be set, for this reason.
+    NotAccepted(String),
     /// The body is no picture as the shop keeps them.
     NotAPicture,
     /// The body did not arrive.
@@ -151,9 +150,10 @@ impl Refusal {
     #[must_use]
     pub const fn kind(&self) -> (StatusCode, &'static str) {
         match self {
-            Refusal::Body(_) | Refusal::Plan(_) | Refusal::Fields(_) | Refusal::BrokenOff => {
-                (StatusCode::BAD_REQUEST, "bad-request")
-            }
+            Refusal::Body(_)
+            | Refusal::NotAccepted(_)
+            | Refusal::Fields(_)
+            | Refusal::BrokenOff => (StatusCode::BAD_REQUEST, "bad-request"),
             Refusal::NotJsonType | Refusal::NotAPicture => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type")
             }
@@ -196,9 +196,9 @@ impl Refusal {
                 "Отправьте тело с Content-Type: application/json".into(),
                 "Send the body with Content-Type: application/json".into(),
             ),
-            Refusal::Plan(why) => (
-                format!("План доставки не принят: {why}. Ничего не изменено"),
-                format!("The delivery plan is not accepted: {why}. Nothing was changed"),
+            Refusal::NotAccepted(why) => (
+                format!("Это не принято: {why}. Ничего не изменено"),
+                format!("This is not accepted: {why}. Nothing was changed"),
             ),
             Refusal::NotAPicture => (
                 "Нужна картинка, как их готовит tillgate shop import".into(),
@@ -323,7 +323,7 @@ impl Refusal {
             | Refusal::NotKnown
             | Refusal::DoneWithoutSession => Some(RETRY_AFTER_SECONDS),
             Refusal::Body(_)
-            | Refusal::Plan(_)
+            | Refusal::NotAccepted(_)
             | Refusal::NotJsonType
             | Refusal::NotAPicture
             | Refusal::TooLarge(_)

@@ -19,6 +19,7 @@ use crate::delivery::addressee::Addressee;
 use crate::delivery::booking::Booking;
 use crate::delivery::plan::Plan;
 use crate::menu::categories::Categories;
+use crate::menu::limits::Limits;
 use crate::menu::picture::Picture;
 use crate::menu::product::Product;
 use crate::notification::notice::Notice;
@@ -30,7 +31,7 @@ use crate::reservation::Reservation;
 use crate::store::hold::Hold;
 use crate::sweeper::Swept;
 
-pub const KINDS: [Kind; 19] = [
+pub const KINDS: [Kind; 20] = [
     Client::KIND,
     Session::KIND,
     Attempts::KIND,
@@ -44,6 +45,7 @@ pub const KINDS: [Kind; 19] = [
     Picture::KIND,
     Categories::KIND,
     Outlets::KIND,
+    Limits::KIND,
     ShopOrder::KIND,
     Baskets::KIND,
     Hold::KIND,
@@ -52,8 +54,15 @@ pub const KINDS: [Kind; 19] = [
     Addressee::KIND,
 ];
 
-pub const LANES: [Lane; 5] =
-    [Service::Auth.lane(), Service::Billing.lane(), Service::Notification.lane(), MAIL, SMS];
+pub const LANES: [Lane; 7] = [
+    Service::Auth.lane(),
+    Service::Billing.lane(),
+    Service::Notification.lane(),
+    Service::Store.lane(),
+    Service::Delivery.lane(),
+    MAIL,
+    SMS,
+];
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

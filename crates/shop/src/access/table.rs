@@ -24,6 +24,8 @@ pub const OPERATOR: &[Line] = &[
     ("GET", "/menu/categories", Sent::Nothing, [404; 6]),
     ("GET", "/menu/found", Sent::Nothing, [404; 6]),
     ("GET", "/menu/product?productId=1", Sent::Nothing, [404; 6]),
+    ("GET", "/menu/limits", Sent::Nothing, [404; 6]),
+    ("PUT", "/menu/limits", Sent::Json(r#"{"all":{}}"#), [404; 6]),
     ("POST", "/menu/changes", Sent::Json("{}"), [404; 6]),
     ("POST", "/ledger/balances", Sent::Json(r#"{"accounts":[{"name":"sales"}]}"#), [404; 6]),
 ];

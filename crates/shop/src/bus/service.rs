@@ -8,6 +8,9 @@ pub enum Service {
     Auth,
     Billing,
     Notification,
+    Order,
+    Store,
+    Delivery,
 }
 
 /// The lanes of the inboxes are numbered from here on.
@@ -20,6 +23,9 @@ impl Service {
             Service::Auth => 1,
             Service::Billing => 2,
             Service::Notification => 4,
+            Service::Order => 5,
+            Service::Store => 6,
+            Service::Delivery => 7,
         }
     }
 
@@ -31,6 +37,9 @@ impl Service {
             Service::Auth => "shop_auth",
             Service::Billing => "shop_billing",
             Service::Notification => "shop_notification",
+            Service::Order => "shop_order",
+            Service::Store => "shop_store",
+            Service::Delivery => "shop_delivery",
         };
         Lane::new(FIRST_LANE + self.number(), Ordering::None, name)
     }

@@ -228,6 +228,10 @@ fn member_schema(member: &Member) -> Value {
         MemberKind::TimeOrNull => json!({"type": ["string", "null"], "format": "date-time"}),
         MemberKind::Switch => json!({"type": "boolean"}),
         MemberKind::Whole => json!({"type": "integer"}),
+        MemberKind::WholeOrNull => json!({"type": ["integer", "null"]}),
+        MemberKind::WholesOrNull => {
+            json!({"type": ["array", "null"], "items": {"type": "integer"}})
+        }
         MemberKind::Amount => json!({"type": "number"}),
         MemberKind::AmountOrNull => json!({"type": ["number", "null"]}),
         MemberKind::One(body) => json!({"allOf": [reference(body)]}),

@@ -154,6 +154,9 @@ pub enum MemberKind {
     TimeOrNull,
     Switch,
     Whole,
+    WholeOrNull,
+    /// A list of whole numbers, or null.
+    WholesOrNull,
     /// A sum of money, as a number with two decimals.
     Amount,
     AmountOrNull,

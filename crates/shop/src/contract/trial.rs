@@ -163,7 +163,13 @@ pub fn fits(contract: &Contract, name: &str, answer: &Value) {
             MemberKind::TextOrNull | MemberKind::TimeOrNull => value.is_string() || value.is_null(),
             MemberKind::Switch => value.is_boolean(),
             MemberKind::Whole | MemberKind::Amount => value.is_number(),
-            MemberKind::AmountOrNull => value.is_number() || value.is_null(),
+            MemberKind::AmountOrNull | MemberKind::WholeOrNull => {
+                value.is_number() || value.is_null()
+            }
+            MemberKind::WholesOrNull => {
+                let is_whole = |all: &Vec<Value>| all.iter().all(Value::is_u64);
+                value.is_null() || value.as_array().is_some_and(is_whole)
+            }
             MemberKind::One(inner) => {
                 fits(contract, inner, value);
                 true

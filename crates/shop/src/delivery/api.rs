@@ -230,7 +230,7 @@ async fn set_part(mut asked: Asked) -> Response {
 
 async fn part_set(asked: &mut Asked) -> Result<(), Refusal> {
     let part: Part = asked.json().await?;
-    part.check().map_err(Refusal::Plan)?;
+    part.check().map_err(Refusal::NotAccepted)?;
     asked.service.set(part).await
 }
 

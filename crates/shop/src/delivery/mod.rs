@@ -40,6 +40,7 @@ use tillgate_store::{Store, Unavailable, Versioned};
 use self::booking::Booking;
 use self::plan::Plan;
 use crate::assertion::Assertions;
+use crate::bus::{Consumer, Incoming, NotTaken, Service};
 use crate::client_orders::ClientOrders;
 use crate::reservation::Reservations;
 use crate::seal::MasterKeys;
@@ -67,6 +68,14 @@ pub struct Settings {
     /// Of the times of couriers.
     pub time_zone: TimeZone,
     pub public_url: String,
+}
+
+impl Consumer for Delivery {
+    const SERVICE: Service = Service::Delivery;
+
+    async fn take(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
+        self.bookings.take_canceled(message).await
+    }
 }
 
 impl Delivery {

@@ -4,8 +4,10 @@
 
 mod account_letter;
 mod contacts;
+mod order_canceled;
 mod wallet_filled;
 
 pub use account_letter::{AccountLetter, Letter};
 pub use contacts::Contacts;
+pub use order_canceled::OrderCanceled;
 pub use wallet_filled::WalletFilled;

@@ -31,6 +31,8 @@ struct Page {
     above: Vec<Crumb>,
     places: Vec<Place>,
     is_on_sale: bool,
+    /// How many pieces an order may have, and when they are sold.
+    limits: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,6 +46,9 @@ struct Product {
     vendor: Option<String>,
     description: String,
     is_on_sale: bool,
+    order_max: Option<u64>,
+    sold_from: Option<String>,
+    sold_until: Option<String>,
     categories: Vec<Category>,
     product_places: Vec<ProductPlace>,
 }
@@ -72,8 +77,17 @@ impl Front {
         let reply = self.ask_menu(&format!("/product?productId={id}"), &caller).await?;
         let product: Product = reply.read()?;
         let language = self.language_of(headers);
+        let frame = self.frame(headers);
+        let most = product
+            .order_max
+            .map(|most| frame.words.order_max.replace("{most}", &most.to_string()));
+        let hours = product.sold_from.zip(product.sold_until);
+        let hours = hours.map(|(from, until)| {
+            frame.words.sold_hours.replace("{from}", &from).replace("{until}", &until)
+        });
         Ok(Page {
-            frame: self.frame(headers),
+            frame,
+            limits: most.into_iter().chain(hours).collect(),
             token: String::new(),
             id,
             name: product.name,

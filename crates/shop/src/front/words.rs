@@ -85,6 +85,10 @@ pub struct Words {
     pub in_stock: &'static str,
     pub out_of_stock: &'static str,
     pub not_on_sale: &'static str,
+    /// Has the place `{most}`.
+    pub order_max: &'static str,
+    /// Has the places `{from}` and `{until}`.
+    pub sold_hours: &'static str,
     pub pieces: &'static str,
     pub next_page: &'static str,
     pub article: &'static str,
@@ -241,6 +245,8 @@ const RU: Words = Words {
     in_stock: "В наличии:",
     out_of_stock: "Нет в наличии",
     not_on_sale: "Сейчас не продаётся",
+    order_max: "В одном заказе не больше {most} шт.",
+    sold_hours: "Продаётся с {from} до {until}",
     pieces: "шт.",
     next_page: "Дальше",
     article: "Артикул",
@@ -388,6 +394,8 @@ const EN: Words = Words {
     in_stock: "In stock:",
     out_of_stock: "Out of stock",
     not_on_sale: "Not on sale now",
+    order_max: "At most {most} in an order",
+    sold_hours: "Sold from {from} to {until}",
     pieces: "pcs",
     next_page: "Next page",
     article: "Article",

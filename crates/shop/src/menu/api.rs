@@ -14,6 +14,7 @@ use tillgate_kernel::{Money, Timestamp};
 use super::Menu;
 use super::category_id::CategoryId;
 use super::keep::{Changes, Kept};
+use super::limits::Limits;
 use super::picture::{KEPT_BYTES_MAX, Picture};
 use super::price::{Priced, Prices};
 use super::question::{PAGE, Position, Question, Sort};
@@ -59,6 +60,7 @@ pub fn routes_for_operator(menu: Arc<Menu>) -> Router {
         .route("/menu/products", get(kept))
         .route("/menu/categories", get(kept_categories))
         .route("/menu/changes", post(keep))
+        .route("/menu/limits", get(limits).merge(put(set_limits)))
         .route("/menu/found", get(found))
         .route("/menu/picture", put(keep_picture))
         .route("/menu/product", get(product))
@@ -250,6 +252,23 @@ async fn kept_categories(asked: Asked) -> Response {
     let menu = Arc::clone(&asked.service);
     let outcome = menu.kept_categories().await;
     asked.personal(outcome)
+}
+
+/// `GET /menu/limits`
+async fn limits(asked: Asked) -> Response {
+    let outcome = asked.service.kept_limits().await.map_err(Refusal::from);
+    asked.personal(outcome)
+}
+
+/// `PUT /menu/limits`
+async fn set_limits(mut asked: Asked) -> Response {
+    let outcome = limits_set(&mut asked).await;
+    asked.done(outcome)
+}
+
+async fn limits_set(asked: &mut Asked) -> Result<(), Refusal> {
+    let limits: Limits = asked.json().await?;
+    asked.service.keep_limits(limits).await
 }
 
 /// `POST /menu/changes`

@@ -63,6 +63,12 @@ const OLD_PRICE: Member =
     member("oldPrice", MemberKind::AmountOrNull, "What it cost before, if that was more");
 const PICTURE: Member =
     member("picture", MemberKind::TextOrNull, "The address of its picture in the shop");
+const ORDER_MAX: Member =
+    member("orderMax", MemberKind::WholeOrNull, "The most pieces of an order");
+const SOLD_FROM: Member =
+    member("soldFrom", MemberKind::TextOrNull, "From which time of the day it is sold: `08:00`");
+const SOLD_UNTIL: Member =
+    member("soldUntil", MemberKind::TextOrNull, "Until which time of the day it is sold: `23:00`");
 const PLACES: Member = member(
     "productPlaces",
     MemberKind::ListOf("ProductPlace"),
@@ -109,6 +115,9 @@ const BODIES: &[Body] = &[
             member("description", MemberKind::Text, "Its description; lines end with \\n"),
             PICTURE,
             member("isOnSale", MemberKind::Switch, "Whether it can be bought"),
+            ORDER_MAX,
+            SOLD_FROM,
+            SOLD_UNTIL,
             member("categories", MemberKind::ListOf("Category"), "Where it is, the topmost first"),
             PLACES,
         ],
@@ -131,6 +140,11 @@ const BODIES: &[Body] = &[
             member("article", MemberKind::Text, "Its article number"),
             PRICE,
             member("isOnSale", MemberKind::Switch, "Whether it can be bought"),
+            ORDER_MAX,
+            SOLD_FROM,
+            SOLD_UNTIL,
+            member("isSoldNow", MemberKind::Switch, "Whether it is sold at this time of the day"),
+            member("stores", MemberKind::WholesOrNull, "The shops that sell it, if not all do"),
         ],
     },
     Body {

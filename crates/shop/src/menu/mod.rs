@@ -7,6 +7,8 @@
 //!   with what is stored, and [`keep`] stores what differs;
 //! - [`catalogue`] is what many people see alike, in memory, [`sorted`] its
 //!   orders; [`refresh`] keeps it like the store;
+//! - [`limits`] are how many of a product an order may have, and where and when
+//!   it is sold;
 //! - [`search`] is its index, [`question`] what somebody looks for, and
 //!   [`shown`] what is answered; [`price`] is what products cost, for other
 //!   services;
@@ -20,6 +22,7 @@ pub mod contract;
 pub mod feed;
 pub mod import;
 pub mod keep;
+pub mod limits;
 pub mod picture;
 pub mod price;
 pub mod product;
@@ -37,10 +40,12 @@ pub mod vat;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use jiff::tz::TimeZone;
 use tillgate_kernel::Clock;
 use tillgate_store::Store;
 
 use self::catalogue::Catalogue;
+use self::limits::Limits;
 use self::refresh::Progress;
 use crate::assertion::Assertions;
 use crate::outlets::Outlets;
@@ -56,6 +61,9 @@ pub struct Menu {
     public_url: String,
     catalogue: Arc<RwLock<Catalogue>>,
     outlets: RwLock<Arc<Outlets>>,
+    limits: RwLock<Arc<Limits>>,
+    /// Of the hours in which products are sold.
+    time_zone: TimeZone,
     /// Whether it was read once.
     is_loaded: AtomicBool,
     progress: tokio::sync::Mutex<Progress>,
@@ -64,7 +72,13 @@ pub struct Menu {
 impl Menu {
     /// The service on a store. Its catalogue is empty until it is refreshed.
     #[must_use]
-    pub fn new(store: Store, clock: Clock, keys: &MasterKeys, public_url: String) -> Menu {
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        keys: &MasterKeys,
+        public_url: String,
+        time_zone: TimeZone,
+    ) -> Menu {
         Menu {
             store,
             clock,
@@ -72,6 +86,8 @@ impl Menu {
             public_url,
             catalogue: Arc::default(),
             outlets: RwLock::default(),
+            limits: RwLock::default(),
+            time_zone,
             is_loaded: AtomicBool::new(false),
             progress: tokio::sync::Mutex::default(),
         }
@@ -79,6 +95,10 @@ impl Menu {
 
     fn catalogue(&self) -> RwLockReadGuard<'_, Catalogue> {
         self.catalogue.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn outlets(&self) -> Arc<Outlets> {

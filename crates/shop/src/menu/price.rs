@@ -1,10 +1,13 @@
 //! What products cost now.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use tillgate_kernel::DocKey;
 use tillgate_store::Unavailable;
 
 use super::Menu;
+use super::limits::ShownLimits;
 use super::product::Product;
 use crate::Refusal;
 use crate::form::Form;
@@ -26,6 +29,10 @@ struct Price {
     article: String,
     price: Roubles,
     is_on_sale: bool,
+    #[serde(flatten)]
+    limits: ShownLimits,
+    is_sold_now: bool,
+    stores: Option<Vec<u32>>,
 }
 
 /// The products that are asked about.
@@ -54,6 +61,11 @@ impl Menu {
     /// # Errors
     /// When the store cannot be used.
     pub async fn prices(&self, Priced(ids): Priced) -> Result<Prices, Refusal> {
+        let limits = match self.loaded() {
+            Ok(()) => self.limits(),
+            Err(_) => Arc::new(self.kept_limits().await?),
+        };
+        let time = self.clock.now().to_zoned(self.time_zone.clone()).time();
         let keys: Vec<DocKey> = ids.iter().map(|id| Product::key_of(*id)).collect();
         let mut items = Vec::with_capacity(ids.len());
         for (id, stored) in ids.into_iter().zip(self.store.load(&keys).await?) {
@@ -61,7 +73,12 @@ impl Menu {
             let product: Product = stored.document().map_err(Unavailable::from)?;
             let is_on_sale = product.is_on_sale();
             let offer = product.offer;
+            let limit = limits.all.get(&offer.article);
+            let stores = limit.filter(|limit| !limit.outlets.is_empty());
             items.push(Price {
+                limits: ShownLimits::of(limit),
+                is_sold_now: limit.is_none_or(|limit| limit.is_sold_at_time(time)),
+                stores: stores.map(|limit| limit.outlets.clone()),
                 product_id: id,
                 name: offer.name,
                 article: offer.article,

@@ -91,6 +91,8 @@ impl Menu {
         let outlets = self.store.read::<Outlets>(Outlets::key()).await?;
         let outlets = outlets.map(Versioned::into_document).unwrap_or_default();
         *self.outlets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(outlets);
+        let limits = Arc::new(self.kept_limits().await?);
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
         let reads_all = is_due(progress.read_all_at.as_ref(), READ_ALL_PAUSE);
         let from = progress.latest.filter(|_| !reads_all).map(|latest| earlier(latest, OVERLAP));
         let latest = self.read_products(from).await?;

@@ -11,6 +11,7 @@ use super::Menu;
 use super::catalogue::{Card, Catalogue, Fitting};
 use super::categories::Category;
 use super::category_id::CategoryId;
+use super::limits::ShownLimits;
 use super::product::Product;
 use super::question::{Position, Question};
 use crate::Refusal;
@@ -50,6 +51,8 @@ pub struct ShownProduct {
     description: String,
     picture: Option<String>,
     is_on_sale: bool,
+    #[serde(flatten)]
+    limits: ShownLimits,
     categories: Vec<ShownCategory>,
     product_places: Vec<ProductPlace>,
 }
@@ -86,7 +89,7 @@ const LOOKED_THROUGH_AT_ONCE: usize = 250;
 impl Menu {
     /// # Errors
     /// While nothing was read of the store yet.
-    fn loaded(&self) -> Result<(), Refusal> {
+    pub(super) fn loaded(&self) -> Result<(), Refusal> {
         if self.is_loaded.load(Ordering::Relaxed) { Ok(()) } else { Err(Refusal::Busy) }
     }
 
@@ -112,7 +115,11 @@ impl Menu {
         };
         let articles: Vec<&str> = cards.iter().map(|card: &Card| &*card.article).collect();
         let free = stock_levels::free(&self.store, &outlets.all, &articles).await?;
-        let items = cards.into_iter().zip(free).map(|(card, free)| card_of(card, &outlets, &free));
+        let limits = self.limits();
+        let items = cards.into_iter().zip(free).map(|(card, mut free)| {
+            limits.keep_sold(&card.article, &outlets, &mut free);
+            card_of(card, &outlets, &free)
+        });
         Ok(Products { items: items.collect(), next_cursor: next.as_ref().map(ToString::to_string) })
     }
 
@@ -123,6 +130,11 @@ impl Menu {
         outlet: Outlet,
     ) -> Result<(Vec<Card>, Option<Position>), Refusal> {
         let limit = std::mem::replace(&mut question.limit, LOOKED_THROUGH_AT_ONCE);
+        let limits = self.limits();
+        let is_sold_here = |card: &Card| {
+            let limit = limits.all.get(&*card.article);
+            limit.is_none_or(|limit| limit.is_sold_at(outlet.id))
+        };
         let (mut cards, mut looked) = (Vec::new(), 0);
         loop {
             let fitting = self.find(question.clone()).await?;
@@ -133,7 +145,7 @@ impl Menu {
             looked += fitting.cards.len();
             let mut all = fitting.cards.into_iter().zip(free).peekable();
             while let Some(((position, card), free)) = all.next() {
-                if free.first().is_some_and(|pieces| *pieces > 0) {
+                if is_sold_here(&card) && free.first().is_some_and(|pieces| *pieces > 0) {
                     cards.push(card);
                 }
                 let has_more = fitting.has_more || all.peek().is_some();
@@ -176,8 +188,10 @@ impl Menu {
         self.loaded()?;
         let stored = self.store.read::<Product>(Product::key_of(id)).await?;
         let product = stored.map(Versioned::into_document).ok_or(Refusal::NotFound)?;
-        let outlets = self.outlets();
+        let limits = self.limits();
+        let outlets = limits.outlets_of(&product.offer.article, &self.outlets());
         let free = stock_levels::free(&self.store, &outlets.all, &[&product.offer.article]).await?;
+        let limits = ShownLimits::of(limits.all.get(&product.offer.article));
         let is_on_sale = product.is_on_sale();
         let picture = product.picture.map(|picture| picture.address());
         let offer = product.offer;
@@ -196,6 +210,7 @@ impl Menu {
             description: offer.description,
             picture,
             is_on_sale,
+            limits,
             categories,
             product_places: places(&outlets, free.first().map_or(&[], Vec::as_slice)),
         })

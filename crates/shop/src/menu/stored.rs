@@ -2,10 +2,12 @@
 //! read.
 
 use bytes::Bytes;
+use jiff::civil::time;
 use tillgate_kernel::{Document, Money};
 
 use super::categories::{Categories, Category};
 use super::category_id::CategoryId;
+use super::limits::{Hours, Limit, Limits};
 use super::picture::{Picture, ShownPicture};
 use super::product::{Offer, Product};
 use super::vat::Vat;
@@ -52,4 +54,13 @@ fn pictures_of_version_1_are_read_and_products_that_show_them() {
     let product = Product::decode(1, bytes).expect("read");
     let source = "https://shop.example/1.jpg".to_owned();
     assert_eq!(product.picture, Some(ShownPicture { source, id: picture.id() }));
+}
+
+#[test]
+fn limits_of_version_1_are_read() {
+    let hours = Hours { begin: time(8, 0, 0, 0), end: time(23, 0, 0, 0) };
+    let wine = Limit { order_max: Some(6), outlets: vec![1, 2], hours: Some(hours) };
+    let all = [("W-1".into(), wine), ("M-1/7".into(), Limit::default())].into();
+    let bytes = include_bytes!("../../../../fixtures/stored/limits/v1/limits.bin");
+    assert_eq!(Limits::decode(1, bytes), Ok(Limits { all }));
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use tillgate_kernel::{Clock, Money};
 use tillgate_store::Store;
@@ -13,6 +14,7 @@ use super::catalogue::Catalogue;
 use super::categories::{Categories, Category};
 use super::category_id::CategoryId;
 use super::keep::Changes;
+use super::limits::{Limit, Limits};
 use super::product::{Offer, Product};
 use super::question::{Question, Sort};
 use super::shown::Selection;
@@ -163,7 +165,8 @@ impl World {
 
     fn menu(&self) -> Menu {
         let keys = MasterKeys::new([7; 32], []);
-        Menu::new(self.store.clone(), self.clock.clone(), &keys, "https://shop.example".into())
+        let url = "https://shop.example".to_owned();
+        Menu::new(self.store.clone(), self.clock.clone(), &keys, url, TimeZone::UTC)
     }
 }
 
@@ -266,6 +269,22 @@ async fn only_what_an_outlet_has_is_shown_for_it() {
     second.question.after = Some(cursor);
     assert_eq!(names(&menu, second).await, ["Молоко 29"]);
     assert!(menu.products(asked(3, 1)).await.is_err(), "there is no such outlet");
+    // What an outlet does not sell is not shown there, although it is there.
+    let first_only = Limit { outlets: vec![1], order_max: Some(2), hours: None };
+    let limits = Limits { all: [("7".to_owned(), first_only)].into() };
+    menu.keep_limits(limits).await.expect("kept");
+    menu.refresh().await.expect("refreshed");
+    assert_eq!(names(&menu, asked(2, 24)).await, ["Молоко 29"]);
+    let shown = menu.product(ProductId::of_article("7")).await.expect("a product");
+    let shown = serde_json::to_value(shown).expect("JSON");
+    assert_eq!(shown["orderMax"], 2);
+    assert_eq!(shown["productPlaces"], serde_json::json!([json_place(1, 0)]));
+    let everywhere = looking_for("");
+    let all = menu.products(everywhere).await.expect("products");
+    let all = serde_json::to_value(all).expect("JSON");
+    let seventh = all["items"].as_array().expect("items").iter();
+    let seventh = seventh.filter(|item| item["name"] == "Молоко 07");
+    assert!(seventh.clone().all(|item| item["productPlaces"] == serde_json::json!([])), "{all}");
 }
 
 fn json_place(outlet: u32, quantity: u64) -> serde_json::Value {

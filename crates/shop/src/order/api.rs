@@ -24,7 +24,7 @@ impl Served for Orders {
     const NAME: &'static str = "order";
 
     fn public_url(&self) -> &str {
-        &self.public_url
+        &self.settings.public_url
     }
 
     fn assertions(&self) -> &Assertions {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tillgate_kernel::time::earlier;
 use tillgate_store::unit::{Run, run};
-use tillgate_store::{Batch, Unavailable, Versioned};
+use tillgate_store::{Batch, CounterChange, Unavailable, Versioned};
 
 use super::Orders;
 use super::asked::Change;
@@ -18,7 +18,7 @@ use crate::username::ClientNumber;
 pub const PRICE_LOCK: Duration = Duration::from_secs(15 * 60);
 
 /// What an order becomes.
-enum Outcome {
+pub(super) enum Outcome {
     /// This order, which the caller is answered with.
     Changed(ShopOrder),
     /// This order, and why it is not what was asked for.
@@ -47,19 +47,6 @@ impl Orders {
             }
             order.version += 1;
             order.priced_at = self.clock.now();
-            Ok(Outcome::Changed(order))
-        };
-        self.change(client, &change, decide).await
-    }
-
-    /// Cancels an order that is new.
-    ///
-    /// # Errors
-    /// When the order has another version or other lines, or is not new.
-    pub async fn cancel(&self, client: ClientNumber, change: Change) -> Result<ShopOrder, Refusal> {
-        let decide = |mut order: ShopOrder| {
-            order.status = Status::Canceled;
-            order.version += 1;
             Ok(Outcome::Changed(order))
         };
         self.change(client, &change, decide).await
@@ -98,7 +85,20 @@ impl Orders {
         self.change(client, &change, decide).await
     }
 
-    async fn change(
+    /// A batch that replaces an order.
+    pub(super) fn written(&self, stored: Versioned<ShopOrder>, order: ShopOrder) -> Batch {
+        let mut batch = Batch::new();
+        if order.status == Status::Canceled {
+            self.send_canceled(&mut batch, order.id);
+        }
+        if stored.status == Status::New && order.status != Status::New {
+            batch.bump(ShopOrder::count_of_new(order.client), CounterChange::Add(-1));
+        }
+        stored.replaced(order.clone()).stage_at(ShopOrder::key_of(order.id), &mut batch);
+        batch
+    }
+
+    pub(super) async fn change(
         &self,
         client: ClientNumber,
         change: &Change,
@@ -118,10 +118,7 @@ impl Orders {
                 }
                 Err(problem) => return Ok(Run::Unchanged(Err(Refusal::Order(problem)))),
             };
-            let mut batch = Batch::new();
-            let key = ShopOrder::key_of(order.id);
-            stored.replaced(order).stage_at(key, &mut batch);
-            Ok::<_, Unavailable>(Run::Commit(batch, answer))
+            Ok::<_, Unavailable>(Run::Commit(self.written(stored, order), answer))
         };
         let (answer, _) = run(&self.store, work).await.map_err(Refusal::of_commit)?;
         answer

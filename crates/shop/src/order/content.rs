@@ -87,6 +87,10 @@ impl Content {
     ) -> Result<(), OrderProblem> {
         for Wanted { product, quantity } in wanted {
             let place = self.lines.iter().position(|line| line.product == *product);
+            // What is not sold any more is refused when the order is checked.
+            if let Some(price) = prices.get(product).filter(|price| price.is_on_sale) {
+                price.can_be_ordered(*quantity)?;
+            }
             match (place, *quantity) {
                 (Some(place), 0) => drop(self.lines.remove(place)),
                 (None, 0) => {}
@@ -144,9 +148,9 @@ impl Content {
     ) -> Result<Vec<NewPrice>, OrderProblem> {
         let mut dearer = Vec::new();
         for line in &mut self.lines {
-            let Some(now) = prices.get(&line.product).filter(|price| price.is_on_sale) else {
-                return Err(OrderProblem::NotOnSale(line.name.clone()));
-            };
+            let now = prices.get(&line.product);
+            let now = now.ok_or_else(|| OrderProblem::NotOnSale(line.name.clone()))?;
+            now.can_be_bought(line.quantity)?;
             if now.price > line.price {
                 let name = line.name.clone();
                 dearer.push(NewPrice {

@@ -184,6 +184,7 @@ fn operations() -> Vec<Operation> {
             Refusal::Order(OrderProblem::NoProduct(ProductId::of_article("4031"))),
             Refusal::Order(OrderProblem::NotOnSale("Milk".into())),
             Refusal::Order(OrderProblem::TooManyLines(LINES_MAX)),
+            Refusal::Order(OrderProblem::OrderLimit { name: "Milk".into(), most: 6 }),
         ]
     };
     let new = |method, path, id, summary, body| {
@@ -200,6 +201,7 @@ fn operations() -> Vec<Operation> {
                 .into_iter()
                 .chain([
                     Refusal::IdReused,
+                    Refusal::Order(OrderProblem::TooManyOrders(20)),
                     Refusal::Order(OrderProblem::StaleVersion(0)),
                     Refusal::NoAuthServer,
                 ])
@@ -227,6 +229,7 @@ fn operations() -> Vec<Operation> {
                     Refusal::Order(OrderProblem::Empty),
                     Refusal::Order(dearer()),
                     Refusal::Order(OrderProblem::NotOnSale("Milk".into())),
+                    Refusal::Order(OrderProblem::OrderLimit { name: "Milk".into(), most: 6 }),
                 ])
                 .collect(),
             ..new("PUT", "/check", "checkOrder", "Look at the prices again", order())

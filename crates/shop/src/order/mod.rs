@@ -4,11 +4,14 @@
 //! - [`shop_order`] is the document, [`name`] how an order is found;
 //! - [`content`] is what an order has, pure: lines, prices, their changes;
 //! - [`place`] begins an order, [`change`] changes one, [`find`] reads;
+//! - [`cancel`] cancels one, for its client or because nobody has changed it
+//!   for a month, and says so to the services that hold something for it;
 //! - [`contract`] describes the HTTP contract, [`asked`] reads requests,
 //!   [`shown`] is what is answered, and [`api`] serves it.
 
 pub mod api;
 pub mod asked;
+pub mod cancel;
 pub mod change;
 pub mod content;
 pub mod contract;
@@ -33,11 +36,20 @@ use crate::sessions::Sessions;
 pub struct Orders {
     pub store: Store,
     pub clock: Clock,
+    keys: MasterKeys,
     /// Reads what services in other processes assert.
     assertions: Assertions,
     sessions: Sessions,
     prices: Prices,
-    public_url: String,
+    settings: Settings,
+}
+
+/// What the service needs to know of the shop.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The most orders of a client that are not paid. Each may hold goods.
+    pub unpaid_max: u32,
+    pub public_url: String,
 }
 
 impl Orders {
@@ -47,12 +59,12 @@ impl Orders {
     pub fn new(
         store: Store,
         clock: Clock,
-        keys: &MasterKeys,
+        keys: MasterKeys,
         sessions: Sessions,
         prices: Prices,
-        public_url: String,
+        settings: Settings,
     ) -> Orders {
-        let assertions = Assertions::new(keys);
-        Orders { store, clock, assertions, sessions, prices, public_url }
+        let assertions = Assertions::new(&keys);
+        Orders { store, clock, keys, assertions, sessions, prices, settings }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tillgate_kernel::Fingerprint;
 use tillgate_store::unit::{Run, run};
-use tillgate_store::{Batch, Expect, Unavailable, Versioned};
+use tillgate_store::{Batch, CommitError, CounterChange, Expect, Floor, Unavailable, Versioned};
 
 use super::Orders;
 use super::asked::Place;
@@ -37,8 +37,13 @@ impl Orders {
         };
         let prices = self.prices.of(wanted.iter().map(|one| one.product)).await?;
         let work = |_| self.place_once(username, &name, &wanted, &prices);
-        let (placed, _) = run(&self.store, work).await.map_err(Refusal::of_commit)?;
-        placed
+        match run(&self.store, work).await {
+            Ok((placed, _)) => placed,
+            Err(CommitError::Short { .. }) => {
+                Err(Refusal::Order(OrderProblem::TooManyOrders(self.settings.unpaid_max)))
+            }
+            Err(why) => Err(Refusal::of_commit(why)),
+        }
     }
 
     async fn place_once(
@@ -89,6 +94,10 @@ impl Orders {
         };
         let mut batch = Batch::new();
         batch.put(ShopOrder::key_of(id), Expect::Absent, &order, now);
+        let count = ShopOrder::count_of_new(client);
+        batch.bump(count.clone(), CounterChange::Add(1));
+        let least = -i64::from(self.settings.unpaid_max);
+        batch.floor(Floor { plus: Vec::new(), minus: vec![count], least });
         Ok(Run::Commit(batch, Ok(order)))
     }
 

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
 use tillgate_kernel::{DocKey, Document, Fingerprint, Kind, ListName, Timestamp, Unreadable};
 
+use tillgate_store::CounterKey;
+
 use super::content::Content;
 use super::name::Name;
 use crate::order_id::OrderId;
@@ -83,6 +85,19 @@ impl ShopOrder {
     pub fn list_of(client: ClientNumber) -> ListName {
         ListName::of(&["shop orders", &client.to_string()])
     }
+
+    /// How many orders of a client can be changed.
+    #[must_use]
+    pub fn count_of_new(client: ClientNumber) -> CounterKey {
+        CounterKey::internal("new orders", client.to_string())
+    }
+
+    /// The list of orders that can be changed, by the time when they were
+    /// begun.
+    #[must_use]
+    pub fn list_of_new() -> ListName {
+        ListName::of(&["shop orders new"])
+    }
 }
 
 impl Document for ShopOrder {
@@ -94,7 +109,11 @@ impl Document for ShopOrder {
     }
 
     fn lists(&self) -> Vec<ListName> {
-        vec![ShopOrder::list_of(self.client)]
+        let mut lists = vec![ShopOrder::list_of(self.client)];
+        if self.status == Status::New {
+            lists.push(ShopOrder::list_of_new());
+        }
+        lists
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<ShopOrder, Unreadable> {

@@ -5,8 +5,10 @@
 //! - `document` is the table of states, and what a document of it has;
 //! - [`take`] takes for a client who is about to pay, and releases;
 //! - [`participant`] confirms and reverses for the agreement on the order;
+//! - [`canceled`] gives back what was held for a cancelled order;
 //! - [`expiry`] ends what has run out, and lengthens.
 
+pub mod canceled;
 mod document;
 pub mod expiry;
 pub mod participant;

@@ -137,10 +137,8 @@ async fn reserved(asked: &mut Asked) -> Result<Reserved, Refusal> {
     let person = asked.person();
     let Reservation { order, version, outlet } = asked.change(Reservation::read).await?;
     let keeper = &asked.service;
-    let wanted = keeper.wanted(&person, &order, version).await?;
-    let outlets = keeper.outlets().await?;
-    let outlet = outlets.outlet(outlet).ok_or(Refusal::NotFound)?;
-    let until = keeper.reserve(&wanted, outlet).await?;
+    let (wanted, outlet) = keeper.wanted(&person, &order, version, outlet).await?;
+    let until = keeper.reserve(&wanted, &outlet).await?;
     let order_id = wanted.order.to_string();
     Ok(Reserved { order_id, version, store_id: outlet.id, until })
 }

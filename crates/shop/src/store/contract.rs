@@ -87,6 +87,8 @@ fn operations() -> Vec<Operation> {
         OrderProblem::Status("CANCELED".into()),
         OrderProblem::Empty,
         OrderProblem::NotOnSale("Milk".into()),
+        OrderProblem::OrderLimit { name: "Milk".into(), most: 6 },
+        OrderProblem::NotSoldThere { name: "Milk".into(), outlets: vec![2] },
         OrderProblem::HoldExpired,
         short(),
     ];

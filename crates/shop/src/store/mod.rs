@@ -26,6 +26,7 @@ use tillgate_store::{Store, Unavailable, Versioned};
 
 use self::hold::Hold;
 use crate::assertion::Assertions;
+use crate::bus::{Consumer, Incoming, NotTaken, Service};
 use crate::client_orders::ClientOrders;
 use crate::outlets::Outlets;
 use crate::prices::Prices;
@@ -53,6 +54,14 @@ pub struct Others {
     pub sessions: Sessions,
     pub prices: Prices,
     pub orders: ClientOrders,
+}
+
+impl Consumer for StockKeeper {
+    const SERVICE: Service = Service::Store;
+
+    async fn take(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
+        self.holds.take_canceled(message).await
+    }
 }
 
 impl StockKeeper {

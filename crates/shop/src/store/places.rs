@@ -23,7 +23,10 @@ impl StockKeeper {
     pub async fn places_of(&self, product: ProductId) -> Result<Places, Refusal> {
         let prices = self.prices.of([product]).await?;
         let price = prices.get(&product).ok_or(Refusal::NotFound)?;
-        let outlets = self.outlets().await?;
+        let mut outlets = self.outlets().await?;
+        if let Some(sold_at) = &price.outlets {
+            outlets.all.retain(|outlet| sold_at.contains(&outlet.id));
+        }
         let free = stock_levels::free(&self.store, &outlets.all, &[&price.article]).await?;
         let free = free.first().map_or(&[][..], Vec::as_slice);
         let product_places = places(&outlets, free);

@@ -28,22 +28,36 @@ pub struct Wanted {
 }
 
 impl StockKeeper {
-    /// What a client's order wants, at the version that the client has seen.
+    /// What a client's order wants of an outlet, at the version that the client
+    /// has seen.
     ///
     /// # Errors
-    /// When it is another client's, has another version, or is not new.
-    pub async fn wanted(&self, client: &Caller, id: &str, version: u64) -> Result<Wanted, Refusal> {
+    /// When it is another client's, has another version, is not new, or has
+    /// something that is not sold there now.
+    pub async fn wanted(
+        &self,
+        client: &Caller,
+        id: &str,
+        version: u64,
+        outlet: u64,
+    ) -> Result<(Wanted, Outlet), Refusal> {
         let ClientOrder { id, version, lines } = self.orders.at(client, id, version).await?;
+        let outlet = self.outlets().await?.outlet(outlet).cloned().ok_or(Refusal::NotFound)?;
         let prices = self.prices.of(lines.iter().map(|line| line.product)).await?;
         let line = |OrderLine { product, name, pieces }| {
-            let price = prices.get(&product).filter(|price| price.is_on_sale);
-            let Some(price) = price else {
-                return Err(Refusal::Order(OrderProblem::NotOnSale(name)));
+            let Some(price) = prices.get(&product) else {
+                return Err(OrderProblem::NotOnSale(name));
             };
+            price.can_be_bought(pieces)?;
+            if price.outlets.as_ref().is_some_and(|outlets| !outlets.contains(&outlet.id)) {
+                let outlets = price.outlets.clone().unwrap_or_default();
+                return Err(OrderProblem::NotSoldThere { name, outlets });
+            }
             Ok(HeldLine { product, article: price.article.clone(), name, pieces })
         };
-        let lines = lines.into_iter().map(line).collect::<Result<Vec<_>, _>>()?;
-        Ok(Wanted { order: id, version, lines: summed(lines) })
+        let lines = lines.into_iter().map(line).collect::<Result<Vec<_>, _>>();
+        let lines = lines.map_err(Refusal::Order)?;
+        Ok((Wanted { order: id, version, lines: summed(lines) }, outlet))
     }
 
     /// Holds all lines of an order in one outlet, or none. If something is held

@@ -86,7 +86,7 @@ pub(super) async fn who_misses_a_document_in_a_list_reads_its_successor(store: S
         let (_, version) = read(&store, key).await.expect("a document");
         let looking = async {
             while !walked(&store, &[with_word("waits")], true, 9).await.is_empty() {
-                // A loop without a pause keeps all cores busy, and the threads of
+                // A loop without a pause keeps all cores busy, and threads of
                 // the kernel that finish writes then wait for seconds.
                 tokio::time::sleep(Duration::from_micros(100)).await;
             }

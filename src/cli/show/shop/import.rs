@@ -14,6 +14,7 @@ use tillgate_shop::menu::categories::Categories;
 use tillgate_shop::menu::feed::{Broken, Feed, Skipped, yml};
 use tillgate_shop::menu::import::{Counts, Stored};
 use tillgate_shop::menu::keep::{Changes, Kept};
+use tillgate_shop::menu::limits::Limits;
 use tillgate_shop::outlets::Outlets;
 
 use super::pictures::{self, Pictures};
@@ -29,7 +30,8 @@ pub struct Import {
     #[command(flatten)]
     server: ServerOptions,
     /// A YML file or its address [default: feed of [shop]]; or a CSV file of
-    /// outlets, pickup points, zones or times of couriers, known by its columns
+    /// outlets, pickup points, zones, times of couriers or limits of products,
+    /// known by its columns
     #[arg(value_name = "FILE|URL")]
     source: Option<String>,
     /// Say what would change, and change nothing
@@ -159,7 +161,8 @@ fn report(imported: &Imported, is_json: bool) {
     }
 }
 
-/// Replaces what a table has: outlets, points, zones or times of couriers.
+/// Replaces what a table has: outlets, points, zones, times of couriers or
+/// limits of products.
 async fn import_table(source: &str, options: &ServerOptions, is_dry: bool) -> Result<(), Failed> {
     let bytes = std::fs::read(source)
         .map_err(|why| Failed::because(format!("cannot read {source}: {why}")))?;
@@ -180,6 +183,10 @@ async fn import_table(source: &str, options: &ServerOptions, is_dry: bool) -> Re
             let new = part.clone().set_in(old.clone());
             warnings = new.warnings();
             new == old
+        }
+        Table::Limits(new) => {
+            let old: Limits = decoded(server.get(LIMITS, &[]).await?)?;
+            old == *new
         }
     };
     if !is_same && !is_dry {
@@ -204,14 +211,16 @@ async fn import_table(source: &str, options: &ServerOptions, is_dry: bool) -> Re
 
 const OUTLETS: &str = "/shop/store/outlets";
 const DELIVERY_PLAN: &str = "/shop/delivery/plan";
+const LIMITS: &str = "/shop/menu/limits";
 
 /// What the lines of a table are called, and how many there are.
-const fn size(table: &Table) -> (&'static str, usize) {
+fn size(table: &Table) -> (&'static str, usize) {
     match table {
         Table::Outlets(outlets) => ("outlets", outlets.all.len()),
         Table::Delivery(Part::Points(points)) => ("points", points.len()),
         Table::Delivery(Part::Zones(zones)) => ("zones", zones.len()),
         Table::Delivery(Part::Times(times)) => ("times", times.len()),
+        Table::Limits(limits) => ("products with limits", limits.all.len()),
     }
 }
 
@@ -219,6 +228,7 @@ async fn put(server: &Server, table: &Table) -> Result<(), Failed> {
     let (path, body) = match table {
         Table::Outlets(outlets) => (OUTLETS, serde_json::to_vec(outlets)),
         Table::Delivery(part) => (DELIVERY_PLAN, serde_json::to_vec(part)),
+        Table::Limits(limits) => (LIMITS, serde_json::to_vec(limits)),
     };
     let body = body.map_err(Failed::because)?;
     server.put(path, "application/json", body).await.map(drop)

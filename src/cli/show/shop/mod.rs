@@ -27,7 +27,8 @@ pub enum Command {
     #[command(subcommand)]
     Staff(Staff),
     /// Read the catalogue from a YML feed and write what differs; or outlets,
-    /// pickup points, zones or times of couriers from a CSV file
+    /// pickup points, zones, times of couriers or limits of products from a CSV
+    /// file
     Import(Import),
     /// What the shop sells
     #[command(subcommand)]

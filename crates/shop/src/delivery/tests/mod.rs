@@ -246,7 +246,7 @@ async fn a_plan_that_contradicts_itself_is_refused_and_changes_nothing() {
     let twice = Part::Points(vec![point(7, "a", "b"), point(7, "c", "d")]);
     let (status, said) = put(&twice).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{said}");
-    let expected = "The delivery plan is not accepted: the point 7 is there twice, or its number \
+    let expected = "This is not accepted: the point 7 is there twice, or its number \
                     is zero. Nothing was changed";
     assert_eq!(said["detail"], expected);
     assert_eq!(world.delivery.whole_plan().await.as_ref(), Ok(&before));

@@ -2,6 +2,7 @@
 
 mod changes;
 mod fields;
+mod limits;
 mod stored;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tillgate_kernel::{Clock, Money};
 use tillgate_store::Store;
@@ -43,6 +45,7 @@ fn auth() -> Router {
 
 struct World {
     menu: Arc<Menu>,
+    service: Arc<Orders>,
     orders: Router,
     clock: Clock,
 }
@@ -58,12 +61,15 @@ impl World {
         let keys = MasterKeys::new([7; 32], []);
         let store = Store::Memory(Arc::new(Memory::new(clock.clone())));
         let url = "https://shop.example";
-        let menu = Arc::new(Menu::new(store.clone(), clock.clone(), &keys, url.into()));
+        let menu =
+            Arc::new(Menu::new(store.clone(), clock.clone(), &keys, url.into(), TimeZone::UTC));
         let prices =
             Prices { menu: ServiceClient::of(menu::api::routes(Arc::clone(&menu)), "order") };
         let sessions = Sessions { auth: ServiceClient::of(auth(), "order") };
-        let orders = Orders::new(store, clock.clone(), &keys, sessions, prices, url.into());
-        let world = World { menu, orders: api::routes(Arc::new(orders)), clock };
+        let settings = crate::order::Settings { unpaid_max: 4, public_url: url.into() };
+        let orders = Orders::new(store, clock.clone(), keys, sessions, prices, settings);
+        let service = Arc::new(orders);
+        let world = World { menu, orders: api::routes(Arc::clone(&service)), service, clock };
         for (product, kopecks) in [MILK, BREAD, TEA] {
             world.sells(product, kopecks, true).await;
         }

@@ -19,6 +19,9 @@ fn order() -> ShopOrder {
         article: "4031".into(),
         price: Money::from_kopecks(8990),
         is_on_sale: true,
+        order_max: None,
+        outlets: None,
+        sold_later: None,
     };
     let wanted = [Wanted { product, quantity: 2 }];
     let mut content = Content::default();

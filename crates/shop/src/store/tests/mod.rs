@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderMap, Request, StatusCode, header};
@@ -16,8 +17,11 @@ use tillgate_store::{Batch, CounterChange, Store};
 use tower_service::Service;
 
 use super::{Others, StockKeeper, api};
+use crate::bus::inbox::Inbox;
+use crate::bus::{Envelope, Service as Addressee, message_id};
 use crate::client_orders::ClientOrders;
 use crate::contract::trial::{fits, wrong_values};
+use crate::formats::OrderCanceled;
 use crate::order_id::OrderId;
 use crate::outlets::{Outlet, Outlets};
 use crate::prices::Prices;
@@ -28,6 +32,7 @@ use crate::stock_levels::{PIECE, held, on_hand};
 use crate::store::contract::contract;
 
 const ORDER: &str = "482993011752";
+const COFFEE_ORDER: &str = "482993011753";
 const HOLD_FOR: Duration = Duration::from_secs(900);
 
 /// An `auth` that takes the session for the name.
@@ -41,13 +46,20 @@ fn auth() -> Router {
     Router::new().route("/auth", get(whose))
 }
 
-/// An `order` with one order, of three pieces of milk and one of tea.
+/// An `order` with two orders: three pieces of milk and one of tea, and one of
+/// coffee.
 fn orders() -> Router {
-    async fn order(headers: HeaderMap) -> Response {
+    async fn order(RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
         if crate::cookie::find(&headers, "sessionId") != Some("anna") {
             return StatusCode::NOT_FOUND.into_response();
         }
         let item = |id: u64, name: &str, quantity: u64| json!({"id": id, "product": {"id": id, "name": name, "price": 1}, "quantity": quantity});
+        if query.is_some_and(|query| query.ends_with(COFFEE_ORDER)) {
+            let items = [item(3, "Кофе", 1)];
+            let order =
+                json!({"id": COFFEE_ORDER, "status": "NEW", "version": 2, "orderItems": items});
+            return axum::Json(order).into_response();
+        }
         axum::Json(json!({"id": ORDER, "status": "NEW", "version": 2,
             "orderItems": [item(1, "Молоко", 3), item(2, "Чай", 1)]}))
         .into_response()
@@ -62,7 +74,9 @@ fn menu() -> Router {
             json!({"productId": id, "name": article, "article": article, "price": 1,
                 "isOnSale": true})
         };
-        axum::Json(json!({"items": [item(1, "milk"), item(2, "tea")]})).into_response()
+        let mut coffee = item(3, "coffee");
+        coffee["stores"] = json!([2]);
+        axum::Json(json!({"items": [item(1, "milk"), item(2, "tea"), coffee]})).into_response()
     }
     Router::new().route("/price", post(prices))
 }
@@ -239,7 +253,7 @@ async fn a_request_about_an_older_version_does_not_replace_the_hold_of_a_newer_o
         cookies: vec!["sessionId=anna".parse().expect("a cookie")],
         ..Default::default()
     };
-    let newer = world.keeper.wanted(&caller, ORDER, 2).await.expect("an order");
+    let newer = world.keeper.wanted(&caller, ORDER, 2, 1).await.expect("an order").0;
     let older = super::reserve::Wanted { version: 1, ..newer.clone() };
     world.keeper.reserve(&newer, &outlet(1)).await.expect("held");
     let refused = world.keeper.reserve(&older, &outlet(1)).await;
@@ -262,4 +276,47 @@ async fn a_stock_of_which_something_is_held_is_not_left_out() {
     world.keeper.set_outlets(Outlets { all: vec![renamed] }).await.expect("the stock stays");
     world.keeper.holds.release(OrderId::parse(ORDER).expect("a number")).await.expect("released");
     world.keeper.set_outlets(second).await.expect("nothing is held any more");
+}
+
+#[tokio::test]
+async fn a_cancelled_order_gives_back_its_goods_for_good() {
+    let world = World::new().await;
+    world.stock(1, "milk", 3).await;
+    world.stock(1, "tea", 1).await;
+    assert_eq!(world.reserve("anna", 2, 1).await.0, StatusCode::OK);
+    let keys = MasterKeys::new([7; 32], []);
+    let order_id = OrderId::parse(ORDER).expect("a number");
+    let id = message_id(Addressee::Order, order_id.partition(), 1);
+    let message = Envelope::of(id, &OrderCanceled { order_id }, &keys);
+    let consumer = Arc::clone(&world.keeper);
+    let inbox = Inbox { consumer, store: world.keeper.store.clone(), keys };
+    for _ in 0..2 {
+        inbox.take_one(id, &message).await.expect("taken");
+        assert_eq!((world.held(1, "milk").await, world.held(1, "tea").await), (0, 0));
+    }
+    // A request that had read the order before takes nothing any more.
+    let (status, said) = world.reserve("anna", 2, 1).await;
+    assert_eq!((status.as_u16(), kind(&said)), (409, "wrong-state"), "{said}");
+}
+
+/// The catalogue says that coffee is sold in the second shop only.
+#[tokio::test]
+async fn an_outlet_sells_what_it_may() {
+    let world = World::new().await;
+    for id in [1, 2] {
+        world.stock(id, "coffee", 9).await;
+    }
+    let (status, said) = world.send("GET", "/get?productId=3", "anna", "").await;
+    assert_eq!(status, StatusCode::OK, "{said}");
+    let places = said["productPlaces"].as_array().expect("places");
+    assert_eq!(places.iter().map(|place| &place["store"]["id"]).collect::<Vec<_>>(), [&json!(2)]);
+    let reserve = async |outlet: u64| {
+        let body = json!({"orderId": COFFEE_ORDER, "version": 2, "storeId": outlet});
+        world.send("POST", "/reserve", "anna", &body.to_string()).await
+    };
+    let (status, said) = reserve(1).await;
+    assert_eq!((status.as_u16(), kind(&said)), (409, "not-sold-there"), "{said}");
+    assert_eq!((&said["stores"], world.held(1, "coffee").await), (&json!([2]), 0));
+    assert_eq!(reserve(2).await.0, StatusCode::OK);
+    assert_eq!(world.held(2, "coffee").await, 1);
 }

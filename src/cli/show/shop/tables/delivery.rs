@@ -148,7 +148,7 @@ mod tests {
     fn part(text: &str) -> Result<Part, String> {
         match read(text.as_bytes())? {
             Table::Delivery(part) => Ok(part),
-            Table::Outlets(_) => Err("outlets".into()),
+            Table::Outlets(_) | Table::Limits(_) => Err("something else".into()),
         }
     }
 

@@ -1,24 +1,28 @@
 //! The tables that `tillgate shop import` reads, as CSV. The columns say which
 //! one it is.
 //!
+//! - [`row`]: a line of a table, by columns;
 //! - [`outlets`]: the places with goods;
-//! - [`delivery`]: points, zones and times of couriers.
+//! - [`delivery`]: points, zones and times of couriers;
+//! - [`limits`]: where, when and how many of a product are sold.
 
 pub mod delivery;
+pub mod limits;
 pub mod outlets;
+mod row;
 
-use tillgate_kernel::text::is_obeyed;
 use tillgate_shop::delivery::part::Part;
+use tillgate_shop::menu::limits::Limits;
 use tillgate_shop::outlets::Outlets;
 
-/// The longest text of a column, in characters.
-const CHARACTERS_MAX: usize = 200;
+use self::row::{Row, rows};
 
 /// What a table has.
 #[derive(Debug, PartialEq)]
 pub enum Table {
     Outlets(Outlets),
     Delivery(Part),
+    Limits(Limits),
 }
 
 /// Reads a table.
@@ -39,71 +43,18 @@ pub fn read(bytes: &[u8]) -> Result<Table, String> {
     if header == delivery::TIME_COLUMNS {
         return delivery::times(&rows).map(Table::Delivery);
     }
+    if header == limits::COLUMNS {
+        return limits::read(&rows).map(Table::Limits);
+    }
     Err(format!(
-        "line 1: the columns must be {} (outlets), {} (pickup points), {} (zones) or {} (times of \
-         couriers)",
+        "line 1: the columns must be {} (outlets), {} (pickup points), {} (zones), {} (times of \
+         couriers) or {} (limits of products)",
         outlets::COLUMNS.join(","),
         delivery::POINT_COLUMNS.join(","),
         delivery::ZONE_COLUMNS.join(","),
-        delivery::TIME_COLUMNS.join(",")
+        delivery::TIME_COLUMNS.join(","),
+        limits::COLUMNS.join(",")
     ))
-}
-
-/// A line of a table.
-#[derive(Debug)]
-pub struct Row {
-    line: u64,
-    cells: Vec<(String, String)>,
-}
-
-impl Row {
-    /// The text in a column.
-    fn text(&self, column: &str) -> Result<&str, String> {
-        self.text_up_to(column, CHARACTERS_MAX)
-    }
-
-    fn text_up_to(&self, column: &str, most: usize) -> Result<&str, String> {
-        let cell = self.cells.iter().find(|(name, _)| name == column);
-        let text = cell.map_or("", |(_, text)| text.as_str());
-        match text.chars().count() {
-            0 => Err(self.refused(column, "is empty")),
-            count if count > most => {
-                Err(self.refused(column, &format!("has more than {most} characters")))
-            }
-            _ if text.contains(is_obeyed) => Err(self.refused(column, "has control characters")),
-            _ => Ok(text),
-        }
-    }
-
-    /// The whole number in a column.
-    fn whole<T: TryFrom<u64>>(&self, column: &str, least: u64, most: u64) -> Result<T, String> {
-        let text = self.text(column)?;
-        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
-        let number = number.and_then(|number| T::try_from(number).ok());
-        number.ok_or_else(|| {
-            self.refused(column, &format!("{text:?} is no whole number from {least} to {most}"))
-        })
-    }
-
-    /// Why a column cannot be read.
-    fn refused(&self, column: &str, why: &str) -> String {
-        format!("line {}: {column} {why}", self.line)
-    }
-}
-
-fn rows(bytes: &[u8]) -> Result<(Vec<String>, Vec<Row>), String> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-    let header = reader.headers().map_err(|why| why.to_string())?;
-    let header: Vec<String> =
-        header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|why| why.to_string())?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cells = header.iter().cloned().zip(record.iter().map(str::to_owned)).collect();
-        rows.push(Row { line, cells });
-    }
-    Ok((header, rows))
 }
 
 /// Fails unless a table has lines, and not too many.
