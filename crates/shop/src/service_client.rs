@@ -4,6 +4,7 @@
 //! are called over HTTP, with a signed assertion of who calls.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::Router;
@@ -108,15 +109,19 @@ impl Caller {
 pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    pub body: Value,
     bytes: Bytes,
+    read: OnceLock<Value>,
 }
 
 impl Reply {
     fn new(status: StatusCode, headers: HeaderMap, bytes: Bytes) -> Reply {
-        // A body that is no JSON is null.
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Reply { status, headers, body, bytes }
+        Reply { status, headers, bytes, read: OnceLock::new() }
+    }
+
+    /// The body as JSON; null if it is none.
+    #[must_use]
+    pub fn body(&self) -> &Value {
+        self.read.get_or_init(|| serde_json::from_slice(&self.bytes).unwrap_or(Value::Null))
     }
 
     /// The body as it is.

@@ -25,7 +25,7 @@ impl Sessions {
         let reply = self.auth.call(Method::GET, "/auth", person, None).await;
         let reply = reply.map_err(|_| Refusal::NoAuthServer)?;
         match reply.status {
-            StatusCode::OK => reply.body["username"]
+            StatusCode::OK => reply.body()["username"]
                 .as_str()
                 .and_then(Username::parse)
                 .ok_or(Refusal::NoAuthServer),

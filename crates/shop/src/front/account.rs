@@ -86,11 +86,11 @@ impl Front {
         if client.status != StatusCode::OK || sessions.status != StatusCode::OK {
             return Err(Refusal::Unavailable);
         }
-        let username = client.body["username"].as_str().unwrap_or_default();
+        let username = client.body()["username"].as_str().unwrap_or_default();
         let balance = self.balance(username, headers).await;
         let frame = self.frame(headers);
         let words = frame.words;
-        let field = |name: &str| client.body[name].as_str().map(str::to_owned);
+        let field = |name: &str| client.body()[name].as_str().map(str::to_owned);
         let shown = [
             (words.username, field("username")),
             (words.first_name, field("firstName")),
@@ -98,7 +98,7 @@ impl Front {
             (words.email, field("email")),
             (words.phone, field("phone")),
         ];
-        let sessions = sessions.body["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let sessions = sessions.body()["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         Ok(Some(Page {
             token: String::new(),
             is_new: false,
@@ -108,10 +108,10 @@ impl Front {
                 .map(|session| line_of(session, words.no_device, &self.time_zone))
                 .collect(),
             balance,
-            is_email_verified: client.body["emailVerified"] == true,
+            is_email_verified: client.body()["emailVerified"] == true,
             is_phone_open: self.has_sms
-                && client.body["phone"].is_string()
-                && client.body["phoneVerified"] == false,
+                && client.body()["phone"].is_string()
+                && client.body()["phoneVerified"] == false,
             frame,
         }))
     }

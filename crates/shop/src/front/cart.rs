@@ -295,8 +295,8 @@ impl Front {
     /// The basket as it is now, with why it was not changed.
     pub(super) async fn cart_with_problem(&self, reply: &Reply, received: &Received) -> Response {
         let headers = &received.headers;
-        let is_stale = is_kind(&reply.body, "stale-version");
-        let said = reply.body["detail"].as_str().unwrap_or_default().to_owned();
+        let is_stale = is_kind(reply.body(), "stale-version");
+        let said = reply.body()["detail"].as_str().unwrap_or_default().to_owned();
         let words = self.frame(headers).words;
         let problem = if is_stale { words.cart_changed.to_owned() } else { said };
         match self.basket(&received.caller).await {
@@ -331,9 +331,9 @@ impl Front {
                 StatusCode::OK => return Ok(Outcome::Done),
                 StatusCode::UNAUTHORIZED => return Ok(Outcome::NoSession),
                 // It may have been added: the client looks before adding again.
-                _ if is_not_known(&reply.body) => return Ok(Outcome::NotKnown),
+                _ if is_not_known(reply.body()) => return Ok(Outcome::NotKnown),
                 // Another tab has changed it: what is added is added to that.
-                StatusCode::CONFLICT if reply.body["version"].is_u64() => {}
+                StatusCode::CONFLICT if reply.body()["version"].is_u64() => {}
                 _ => return Ok(Outcome::Refused(reply)),
             }
         }

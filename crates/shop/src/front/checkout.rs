@@ -140,11 +140,11 @@ pub async fn submit(State(front): State<Arc<Front>>, request: Request) -> Respon
             Err(missing) => problem = Some((StatusCode::BAD_REQUEST, missing.to_owned())),
             Ok(body) => match front.book(&body, &received.caller).await {
                 Ok(None) => return Redirect::to("/checkout/pay").into_response(),
-                Ok(Some(reply)) if is_kind(&reply.body, "stale-version") => {
+                Ok(Some(reply)) if is_kind(reply.body(), "stale-version") => {
                     return front.cart_with_problem(&reply, &received).await;
                 }
                 Ok(Some(reply)) => {
-                    let said = reply.body["detail"].as_str().unwrap_or_default().to_owned();
+                    let said = reply.body()["detail"].as_str().unwrap_or_default().to_owned();
                     problem = Some((reply.status, said));
                 }
                 Err(stop) => return front.stopped(stop, &received.headers),
@@ -254,7 +254,7 @@ impl Front {
             match reply.status {
                 StatusCode::OK => return Ok(None),
                 StatusCode::UNAUTHORIZED => return Err(LOG_IN_FOR_CART),
-                _ => match reply.body["stores"][0].as_u64() {
+                _ => match reply.body()["stores"][0].as_u64() {
                     Some(other) if is_first => outlet = other,
                     _ => return Ok(Some(reply)),
                 },

@@ -258,8 +258,8 @@ impl Front {
         let offered: Offered = match reply.status {
             StatusCode::OK => reply.read()?,
             StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => {
-                let of_field = reply.body["errors"][0]["detail"].as_str();
-                let said = of_field.or(reply.body["detail"].as_str()).unwrap_or_default();
+                let of_field = reply.body()["errors"][0]["detail"].as_str();
+                let said = of_field.or(reply.body()["detail"].as_str()).unwrap_or_default();
                 let fault = Some(said.to_owned());
                 return Ok(Couriers { address, is_asked: true, fault, variants: Vec::new() });
             }

@@ -91,7 +91,7 @@ impl FormPage {
         }
         let is_at_field = self.fields.iter().any(|field| field.fault.is_some());
         if !is_at_field {
-            self.problem = reply.body["detail"].as_str().map(str::to_owned);
+            self.problem = reply.body()["detail"].as_str().map(str::to_owned);
         }
         self
     }

@@ -64,7 +64,7 @@ impl Front {
         match known {
             Ok(reply) if reply.status == StatusCode::OK => {
                 let (visitor, token) = self.visitor(headers);
-                self.page(&page(&reply.body, token), StatusCode::OK, &visitor)
+                self.page(&page(reply.body(), token), StatusCode::OK, &visitor)
             }
             Ok(reply) if reply.status == StatusCode::UNAUTHORIZED => {
                 Redirect::to("/login").into_response()

@@ -87,7 +87,7 @@ impl Front {
     /// The same after a request without a form.
     pub(super) fn refused(&self, reply: &Reply, headers: &HeaderMap) -> Response {
         let (visitor, _) = self.visitor(headers);
-        let problem = reply.body["detail"].as_str().unwrap_or_default().to_owned();
+        let problem = reply.body()["detail"].as_str().unwrap_or_default().to_owned();
         let page = Apology { frame: self.frame(headers), problem };
         with_pause(self.page(&page, reply.status, &visitor), reply)
     }

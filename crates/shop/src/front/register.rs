@@ -87,7 +87,7 @@ pub async fn submit(State(front): State<Arc<Front>>, request: Request) -> Respon
         Ok(reply) => {
             page.faults = faults_of(&reply);
             if page.faults.is_empty() {
-                page.problem = reply.body["detail"].as_str().map(str::to_owned);
+                page.problem = reply.body()["detail"].as_str().map(str::to_owned);
             }
             if reply.status == StatusCode::CONFLICT {
                 page.faults.extend(page.problem.take().map(|text| ("username".into(), text)));

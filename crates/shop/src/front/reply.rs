@@ -19,7 +19,7 @@ pub fn lead(to: &str, reply: &Reply) -> Response {
 
 /// The faults of a problem document, by field.
 pub fn faults_of(reply: &Reply) -> BTreeMap<String, String> {
-    let errors = reply.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let errors = reply.body()["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let pair = |error: &Value| {
         Some((text(&error["pointer"])?.trim_start_matches('/').to_owned(), text(&error["detail"])?))

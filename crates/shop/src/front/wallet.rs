@@ -98,7 +98,7 @@ impl Front {
             StatusCode::UNAUTHORIZED => return Ok(None),
             _ => return Err(Refusal::Unavailable),
         }
-        let username = client.body["username"].as_str().unwrap_or_default();
+        let username = client.body()["username"].as_str().unwrap_or_default();
         let wallet = self.wallet(username, &caller).await?;
         let question = json!({"username": username, "tokenId": wallet.id, "limit": ENTRIES,
             "cursor": part.cursor});

@@ -27,7 +27,7 @@ pub async fn form(State(front): State<Arc<Front>>, headers: HeaderMap) -> Respon
     match front.notification.call(Method::GET, "/wishes", &caller, None).await {
         Ok(reply) if reply.status == StatusCode::OK => {
             let (visitor, token) = front.visitor(&headers);
-            let wallet = reply.body["wallet"] == true;
+            let wallet = reply.body()["wallet"] == true;
             let page = Page { frame: front.frame(&headers), token, wallet };
             front.page(&page, StatusCode::OK, &visitor)
         }
