@@ -27,6 +27,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::panic::resume_unwind;
 use std::path::Path;
 
 use super::{SEGMENT_BYTES, note};
@@ -151,23 +152,20 @@ pub fn check(folder: &Path) -> Result<(), UnusableLog> {
         Err(TryLockError::WouldBlock) => return Err(UnusableLog::InUse),
         Err(TryLockError::Error(why)) => return Err(why.into()),
     }
-    let whole = SEGMENT_BYTES as u64;
-    let Segments { headers, present, read_by_sled } = Segments::of(&file, folder)?;
-    let mut bytes = vec![0; SEGMENT_BYTES];
-    for (place, header) in headers {
-        if !header.is_none_or(|header| read_by_sled.contains(&header.position)) {
-            continue;
-        }
-        let read = read_up_to(&file, &mut bytes, place * whole)?;
-        let damage = match header {
-            Some(header) => in_segment(&bytes[..read], header.position / whole),
-            None => behind_lost_header(&bytes[..read], |number| {
-                let position = number.saturating_mul(whole);
-                read_by_sled.contains(&position) && !present.contains(&position)
-            }),
-        };
-        if let Some(at) = damage {
-            let byte = place * whole + at as u64;
+    let segments = Segments::of(&file, folder)?;
+    let share = segments.headers.len().div_ceil(threads()).max(1);
+    let found: Vec<io::Result<Option<u64>>> = std::thread::scope(|scope| {
+        let looking: Vec<_> = segments
+            .headers
+            .chunks(share)
+            .map(|part| scope.spawn(|| segments.first_damage(&file, part)))
+            .collect();
+        let ended = looking.into_iter().map(|one| one.join());
+        ended.map(|one| one.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    // The parts are in the order of the file.
+    for damage in found {
+        if let Some(byte) = damage? {
             return Err(UnusableLog::Damaged(format!(
                 "its log has an invalid record at byte {byte} of the file db: what follows it \
                  would be missing or out of date"
@@ -176,6 +174,13 @@ pub fn check(folder: &Path) -> Result<(), UnusableLog> {
     }
     Ok(())
 }
+
+/// How many threads look for damage: more gain nothing on a disk.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS_MAX))
+}
+
+const THREADS_MAX: usize = 4;
 
 /// The segments of a log.
 struct Segments {
@@ -204,6 +209,33 @@ impl Segments {
         let stable = known.clone().map(|header| header.stable).max().unwrap_or_default();
         let present = known.map(|header| header.position).collect();
         Ok(Segments { present, read_by_sled: from..stable / whole * whole, headers })
+    }
+
+    /// Where the first invalid record of a part of the segments is, in the file.
+    fn first_damage(
+        &self,
+        file: &File,
+        part: &[(u64, Option<Segment>)],
+    ) -> io::Result<Option<u64>> {
+        let whole = SEGMENT_BYTES as u64;
+        let mut bytes = vec![0; SEGMENT_BYTES];
+        for &(place, header) in part {
+            if !header.is_none_or(|header| self.read_by_sled.contains(&header.position)) {
+                continue;
+            }
+            let read = read_up_to(file, &mut bytes, place * whole)?;
+            let damage = match header {
+                Some(header) => in_segment(&bytes[..read], header.position / whole),
+                None => behind_lost_header(&bytes[..read], |number| {
+                    let position = number.saturating_mul(whole);
+                    self.read_by_sled.contains(&position) && !self.present.contains(&position)
+                }),
+            };
+            if let Some(at) = damage {
+                return Ok(Some(place * whole + at as u64));
+            }
+        }
+        Ok(None)
     }
 }
 
