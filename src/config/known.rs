@@ -331,7 +331,7 @@ pub const SECTIONS: &[Section] = &[
                 "unpaid_orders_max",
                 Number,
                 "20",
-                "The most orders of a client that are not paid. Each may hold goods.",
+                "The most orders of a client that are not paid, beside the basket. Each may hold goods.",
             ),
             Setting::optional(
                 "feed",

@@ -87,6 +87,7 @@ pub fn wanted(order: u64, lines: &[(&str, u64)]) -> Wanted {
         order: OrderId::parse(&format!("{order:012}")).expect("a number"),
         version: 0,
         lines: tillgate_shop::store::hold::summed(lines),
+        sold_at: None,
     }
 }
 

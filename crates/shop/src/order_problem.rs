@@ -87,9 +87,8 @@ impl OrderProblem {
                 (StatusCode::CONFLICT, "wrong-state")
             }
             OrderProblem::NoProduct(_) => (StatusCode::NOT_FOUND, "not-found"),
-            OrderProblem::NotOnSale(_) | OrderProblem::NotSoldNow { .. } => {
-                (StatusCode::CONFLICT, "not-on-sale")
-            }
+            OrderProblem::NotOnSale(_) => (StatusCode::CONFLICT, "not-on-sale"),
+            OrderProblem::NotSoldNow { .. } => (StatusCode::CONFLICT, "not-sold-now"),
             OrderProblem::NotSoldThere { .. } => (StatusCode::CONFLICT, "not-sold-there"),
             OrderProblem::OrderLimit { .. } => (StatusCode::CONFLICT, "order-limit"),
             OrderProblem::TooManyOrders(_) => (StatusCode::CONFLICT, "too-many-orders"),
@@ -223,10 +222,12 @@ impl OrderProblem {
             OrderProblem::NotOnSale(_)
             | OrderProblem::TooManyLines(_)
             | OrderProblem::TooManyOrders(_)
-            | OrderProblem::NotSoldNow { .. }
             | OrderProblem::Empty
             | OrderProblem::HoldExpired
             | OrderProblem::StockInUse(_) => json!({}),
+            OrderProblem::NotSoldNow { from, until, .. } => {
+                json!({"soldFrom": from, "soldUntil": until})
+            }
             OrderProblem::OrderLimit { most, .. } => json!({"limit": most}),
             OrderProblem::NotSoldThere { outlets, .. } => json!({"stores": outlets}),
             OrderProblem::PricesChanged { version, lines } => {

@@ -240,10 +240,11 @@ impl Front {
                 None => return Err(Refusal::Unavailable.into()),
             },
         };
-        // The outlet that has the first line may lack another: the answer names
-        // those that have all.
-        let mut is_first = true;
+        // The outlet that has the first line may lack another, or not sell it: the
+        // answer names those that do.
+        let mut tried = Vec::new();
         loop {
+            tried.push(outlet);
             let body = json!({"orderId": order.id, "version": order.version, "storeId": outlet});
             let reply = self.store.call(Method::POST, "/reserve", caller, Some(&body)).await;
             let reply = match reply {
@@ -254,12 +255,15 @@ impl Front {
             match reply.status {
                 StatusCode::OK => return Ok(None),
                 StatusCode::UNAUTHORIZED => return Err(LOG_IN_FOR_CART),
-                _ => match reply.body()["stores"][0].as_u64() {
-                    Some(other) if is_first => outlet = other,
-                    _ => return Ok(Some(reply)),
-                },
+                _ => {
+                    let others = reply.body()["stores"].as_array().into_iter().flatten();
+                    let mut others = others.filter_map(Value::as_u64);
+                    match others.find(|other| !tried.contains(other)) {
+                        Some(other) => outlet = other,
+                        None => return Ok(Some(reply)),
+                    }
+                }
             }
-            is_first = false;
         }
     }
 

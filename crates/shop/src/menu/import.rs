@@ -35,6 +35,12 @@ impl Stored {
         Stored { offers: HashMap::new(), categories }
     }
 
+    /// Whether there is a product with this article.
+    #[must_use]
+    pub fn has(&self, article: &str) -> bool {
+        self.offers.contains_key(article)
+    }
+
     /// Adds a page of what is stored.
     pub fn add(&mut self, items: Vec<KeptOffer>) {
         // A product that was changed meanwhile comes again, later in the list.

@@ -6,19 +6,27 @@ use std::collections::BTreeMap;
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
+use tillgate_kernel::text::is_obeyed;
 use tillgate_kernel::{DocKey, Document, Kind, Unreadable};
 use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, CounterChange, Unavailable, Versioned};
 
 use super::Menu;
 use crate::Refusal;
-use crate::outlets::{Outlets, SETTINGS_PARTITION, changes};
+use crate::outlets::{OUTLETS_MAX, Outlets, SETTINGS_PARTITION, changes};
 
 /// The most products with limits.
 pub const LIMITS_MAX: usize = 5000;
 
+/// The highest limit of an order, in pieces: a line has no more.
+pub const ORDER_MAX_MAX: u64 = 1000;
+
+/// The longest article, in characters.
+const ARTICLE_CHARACTERS_MAX: usize = 200;
+
 /// The hours of a day. If they end before they begin, they go over midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Hours {
     pub begin: Time,
     pub end: Time,
@@ -38,16 +46,37 @@ impl Hours {
 
 /// The limits of one product.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limit {
     /// The most pieces of an order.
     pub order_max: Option<u64>,
     /// The outlets that sell it; all if none is named.
+    #[serde(default)]
     pub outlets: Vec<u32>,
     /// When it is sold; at all times if absent.
     pub hours: Option<Hours>,
 }
 
 impl Limit {
+    /// Whether it can be set.
+    fn check(&self) -> Result<(), &'static str> {
+        let has_seconds = |time: Time| (time.second(), time.subsec_nanosecond()) != (0, 0);
+        let hours = self.hours.as_ref();
+        if self.order_max.is_none() && self.outlets.is_empty() && hours.is_none() {
+            Err("has no limit: name order_max, outlets or hours")
+        } else if self.order_max.is_some_and(|most| !(1..=ORDER_MAX_MAX).contains(&most)) {
+            Err("must have an order_max from 1 to 1000")
+        } else if self.outlets.len() > OUTLETS_MAX {
+            Err("names more outlets than a shop has")
+        } else if hours.is_some_and(|hours| hours.begin == hours.end) {
+            Err("has hours that begin and end at the same time")
+        } else if hours.is_some_and(|hours| has_seconds(hours.begin) || has_seconds(hours.end)) {
+            Err("has hours that are no whole minutes")
+        } else {
+            Ok(())
+        }
+    }
+
     /// Whether an outlet sells the product.
     #[must_use]
     pub fn is_sold_at(&self, outlet: u32) -> bool {
@@ -85,6 +114,7 @@ impl ShownLimits {
 
 /// The limits of products, by article.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limits {
     pub all: BTreeMap<String, Limit>,
 }
@@ -104,14 +134,28 @@ impl Limits {
             return Err(format!("there are more than {LIMITS_MAX} products with limits"));
         }
         for (article, limit) in &self.all {
-            if limit.order_max == Some(0) {
-                return Err(format!("of {article} nobody could order anything"));
-            }
-            if limit.hours.is_some_and(|hours| hours.begin == hours.end) {
-                return Err(format!("the hours of {article} begin and end at the same time"));
+            limit.check().map_err(|why| format!("{article:?} {why}"))?;
+            let characters = article.chars().count();
+            if !(1..=ARTICLE_CHARACTERS_MAX).contains(&characters) || article.contains(is_obeyed) {
+                return Err(format!("{article:?} is no article"));
             }
         }
         Ok(())
+    }
+
+    /// What is probably a mistake: limits of products and outlets that there are
+    /// not.
+    #[must_use]
+    pub fn warnings(&self, is_known: impl Fn(&str) -> bool, outlets: &Outlets) -> Vec<String> {
+        let unknown = self.all.keys().filter(|article| !is_known(article));
+        let unknown = unknown.map(|article| {
+            format!("there is no product {article}: its limits do nothing. Is the article right?")
+        });
+        let nowhere = self.all.iter().flat_map(|(article, limit)| {
+            let gone = limit.outlets.iter().filter(|id| outlets.outlet(u64::from(**id)).is_none());
+            gone.map(move |id| format!("there is no shop {id}: {article} is not sold there"))
+        });
+        unknown.chain(nowhere).collect()
     }
 
     /// The outlets that sell a product.
@@ -197,6 +241,30 @@ mod tests {
         ] {
             let at = time(hour, 0, 0, 0);
             assert_eq!((day.have(at), night.have(at)), (in_day, in_night), "{hour}");
+        }
+    }
+
+    #[test]
+    fn limits_that_limit_nothing_or_cannot_be_are_refused() {
+        let hours = |begin, end| Some(Hours { begin, end });
+        let (eight, nine) = (time(8, 0, 0, 0), time(9, 0, 0, 0));
+        let good = Limit { order_max: Some(1), outlets: vec![1], hours: hours(eight, nine) };
+        let of = |article: &str, limit: &Limit| Limits {
+            all: [(article.to_owned(), limit.clone())].into(),
+        };
+        assert_eq!(of("wine", &good).check(), Ok(()));
+        for wrong in [
+            Limit::default(),
+            Limit { order_max: Some(0), ..good.clone() },
+            Limit { order_max: Some(1001), ..good.clone() },
+            Limit { outlets: vec![1; 201], ..good.clone() },
+            Limit { hours: hours(eight, eight), ..good.clone() },
+            Limit { hours: hours(eight, time(8, 0, 30, 0)), ..good.clone() },
+        ] {
+            assert!(of("wine", &wrong).check().is_err(), "{wrong:?}");
+        }
+        for article in ["", "wine\n"] {
+            assert!(of(article, &good).check().is_err(), "{article:?}");
         }
     }
 }

@@ -52,7 +52,7 @@ impl Orders {
     /// Cancels new orders that nobody has changed for long, until drained.
     pub async fn cancel_unchanged(&self, drain: CancellationToken) {
         loop {
-            if let Err(why) = self.cancel_unchanged_once().await {
+            if let Err(why) = self.cancel_unchanged_once(&drain).await {
                 tracing::warn!(
                     error = %why, "old orders could not be cancelled; will retry"
                 );
@@ -64,11 +64,15 @@ impl Orders {
         }
     }
 
-    /// Cancels those that are old enough now. Returns how many there were.
+    /// Cancels those that are old enough now, until drained. Returns how many
+    /// there were.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn cancel_unchanged_once(&self) -> Result<usize, Unavailable> {
+    pub async fn cancel_unchanged_once(
+        &self,
+        drain: &CancellationToken,
+    ) -> Result<usize, Unavailable> {
         let before = earlier(self.clock.now(), UNCHANGED_MAX);
         let (mut ended, mut unreadable, mut after) = (0, 0, None);
         'pages: loop {
@@ -77,10 +81,11 @@ impl Orders {
             let page = self.store.scan(&scan).await?;
             for (_, stored) in page.items {
                 // The list has the times when they were begun.
-                if stored.body.listed_at > before {
+                if stored.body.listed_at > before || drain.is_cancelled() {
                     break 'pages;
                 }
                 match stored.document::<ShopOrder>() {
+                    Ok(order) if order.priced_at > before => {}
                     Ok(order) => ended += usize::from(self.end_unchanged(order.id, before).await?),
                     // One that another version has written must not hold up the
                     // others.
@@ -112,8 +117,9 @@ impl Orders {
         match run(&self.store, work).await {
             Ok((ended, _)) => Ok(ended),
             Err(CommitError::Unavailable(why)) => Err(why),
+            // Somebody is changing it.
             Err(CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. }) => {
-                Err(Unavailable::Crowded)
+                Ok(false)
             }
         }
     }

@@ -91,7 +91,7 @@ impl Orders {
         if order.status == Status::Canceled {
             self.send_canceled(&mut batch, order.id);
         }
-        if stored.status == Status::New && order.status != Status::New {
+        if stored.is_counted() && !order.is_counted() {
             batch.bump(ShopOrder::count_of_new(order.client), CounterChange::Add(-1));
         }
         stored.replaced(order.clone()).stage_at(ShopOrder::key_of(order.id), &mut batch);

@@ -229,6 +229,11 @@ fn operations() -> Vec<Operation> {
                     Refusal::Order(OrderProblem::Empty),
                     Refusal::Order(dearer()),
                     Refusal::Order(OrderProblem::NotOnSale("Milk".into())),
+                    Refusal::Order(OrderProblem::NotSoldNow {
+                        name: "Milk".into(),
+                        from: "08:00".into(),
+                        until: "23:00".into(),
+                    }),
                     Refusal::Order(OrderProblem::OrderLimit { name: "Milk".into(), most: 6 }),
                 ])
                 .collect(),

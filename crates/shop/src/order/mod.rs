@@ -47,7 +47,8 @@ pub struct Orders {
 /// What the service needs to know of the shop.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The most orders of a client that are not paid. Each may hold goods.
+    /// The most orders of a client that are not paid, beside the basket. Each
+    /// may hold goods.
     pub unpaid_max: u32,
     pub public_url: String,
 }

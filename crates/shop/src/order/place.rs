@@ -94,10 +94,12 @@ impl Orders {
         };
         let mut batch = Batch::new();
         batch.put(ShopOrder::key_of(id), Expect::Absent, &order, now);
-        let count = ShopOrder::count_of_new(client);
-        batch.bump(count.clone(), CounterChange::Add(1));
-        let least = -i64::from(self.settings.unpaid_max);
-        batch.floor(Floor { plus: Vec::new(), minus: vec![count], least });
+        if order.is_counted() {
+            let count = ShopOrder::count_of_new(client);
+            batch.bump(count.clone(), CounterChange::Add(1));
+            let least = -i64::from(self.settings.unpaid_max);
+            batch.floor(Floor { plus: Vec::new(), minus: vec![count], least });
+        }
         Ok(Run::Commit(batch, Ok(order)))
     }
 

@@ -86,7 +86,15 @@ impl ShopOrder {
         ListName::of(&["shop orders", &client.to_string()])
     }
 
-    /// How many orders of a client can be changed.
+    /// Whether it counts among the orders that a client has not paid. A basket
+    /// does not: there is one at most, and it must always be possible to begin
+    /// one.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        self.status == Status::New && matches!(self.name, Name::Reference(_))
+    }
+
+    /// How many orders of a client are [counted](ShopOrder::is_counted).
     #[must_use]
     pub fn count_of_new(client: ClientNumber) -> CounterKey {
         CounterKey::internal("new orders", client.to_string())

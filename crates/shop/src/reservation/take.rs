@@ -48,7 +48,7 @@ impl<R: Reservation> Reservations<R> {
                     return refused(OrderProblem::Status("IN_PROGRESS".into()));
                 }
                 Some((_, State::Reversed)) => {
-                    return refused(OrderProblem::Status("FAILED".into()));
+                    return refused(OrderProblem::Status("CANCELED".into()));
                 }
                 // The order was read before: a later request may have come
                 // first.

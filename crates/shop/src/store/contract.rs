@@ -87,6 +87,11 @@ fn operations() -> Vec<Operation> {
         OrderProblem::Status("CANCELED".into()),
         OrderProblem::Empty,
         OrderProblem::NotOnSale("Milk".into()),
+        OrderProblem::NotSoldNow {
+            name: "Milk".into(),
+            from: "08:00".into(),
+            until: "23:00".into(),
+        },
         OrderProblem::OrderLimit { name: "Milk".into(), most: 6 },
         OrderProblem::NotSoldThere { name: "Milk".into(), outlets: vec![2] },
         OrderProblem::HoldExpired,

@@ -10,6 +10,7 @@ use crate::client_orders::{ClientOrder, OrderLine};
 use crate::order_id::OrderId;
 use crate::order_problem::{OrderProblem, ShortLine};
 use crate::outlets::Outlet;
+use crate::product_id::ProductId;
 use crate::reservation::State;
 use crate::reservation::participant::Answer;
 use crate::reservation::take::Taken;
@@ -25,6 +26,8 @@ pub struct Wanted {
     pub order: OrderId,
     pub version: u64,
     pub lines: Vec<HeldLine>,
+    /// The outlets that sell all of it, if not all do.
+    pub sold_at: Option<Vec<u32>>,
 }
 
 impl StockKeeper {
@@ -42,22 +45,30 @@ impl StockKeeper {
         outlet: u64,
     ) -> Result<(Wanted, Outlet), Refusal> {
         let ClientOrder { id, version, lines } = self.orders.at(client, id, version).await?;
-        let outlet = self.outlets().await?.outlet(outlet).cloned().ok_or(Refusal::NotFound)?;
+        let outlets = self.outlets().await?;
+        let outlet = outlets.outlet(outlet).cloned().ok_or(Refusal::NotFound)?;
         let prices = self.prices.of(lines.iter().map(|line| line.product)).await?;
+        let sells = |outlet: u32, product: &ProductId| {
+            let limit = prices.get(product).and_then(|price| price.outlets.as_ref());
+            limit.is_none_or(|outlets| outlets.contains(&outlet))
+        };
+        let sells_all = |one: &&Outlet| lines.iter().all(|line| sells(one.id, &line.product));
+        let sold_at: Vec<u32> = outlets.all.iter().filter(sells_all).map(|one| one.id).collect();
+        if let Some(line) = lines.iter().find(|line| !sells(outlet.id, &line.product)) {
+            let (name, outlets) = (line.name.clone(), sold_at);
+            return Err(Refusal::Order(OrderProblem::NotSoldThere { name, outlets }));
+        }
+        let sold_at = Some(sold_at).filter(|some| some.len() < outlets.all.len());
         let line = |OrderLine { product, name, pieces }| {
             let Some(price) = prices.get(&product) else {
                 return Err(OrderProblem::NotOnSale(name));
             };
             price.can_be_bought(pieces)?;
-            if price.outlets.as_ref().is_some_and(|outlets| !outlets.contains(&outlet.id)) {
-                let outlets = price.outlets.clone().unwrap_or_default();
-                return Err(OrderProblem::NotSoldThere { name, outlets });
-            }
             Ok(HeldLine { product, article: price.article.clone(), name, pieces })
         };
         let lines = lines.into_iter().map(line).collect::<Result<Vec<_>, _>>();
-        let lines = lines.map_err(Refusal::Order)?;
-        Ok((Wanted { order: id, version, lines: summed(lines) }, outlet))
+        let lines = summed(lines.map_err(Refusal::Order)?);
+        Ok((Wanted { order: id, version, lines, sold_at }, outlet))
     }
 
     /// Holds all lines of an order in one outlet, or none. If something is held
@@ -141,8 +152,10 @@ impl StockKeeper {
             let mut lines = wanted.lines.iter().enumerate();
             lines.all(|(number, line)| available(*place, number) >= line.pieces)
         };
+        let may_sell =
+            |outlet: &&Outlet| wanted.sold_at.as_ref().is_none_or(|some| some.contains(&outlet.id));
         let outlets = (0..here).filter(has_all).filter_map(|place| all.get(place));
-        let outlets = outlets.map(|outlet| outlet.id).collect();
+        let outlets = outlets.filter(may_sell).map(|outlet| outlet.id).collect();
         Ok(Some(OrderProblem::Short { lines, outlets }))
     }
 }

@@ -153,10 +153,10 @@ pub fn check(folder: &Path) -> Result<(), UnusableLog> {
         Err(TryLockError::Error(why)) => return Err(why.into()),
     }
     let segments = Segments::of(&file, folder)?;
-    let share = segments.headers.len().div_ceil(threads()).max(1);
+    let read: Vec<_> = segments.read().collect();
+    let share = read.len().div_ceil(threads()).max(1);
     let found: Vec<io::Result<Option<u64>>> = std::thread::scope(|scope| {
-        let looking: Vec<_> = segments
-            .headers
+        let looking: Vec<_> = read
             .chunks(share)
             .map(|part| scope.spawn(|| segments.first_damage(&file, part)))
             .collect();
@@ -211,6 +211,13 @@ impl Segments {
         Ok(Segments { present, read_by_sled: from..stable / whole * whole, headers })
     }
 
+    /// Those that sled reads from end to end, and those without a header.
+    fn read(&self) -> impl Iterator<Item = (u64, Option<Segment>)> {
+        let is_read = |header: &Segment| self.read_by_sled.contains(&header.position);
+        let headers = self.headers.iter().copied();
+        headers.filter(move |(_, header)| header.as_ref().is_none_or(is_read))
+    }
+
     /// Where the first invalid record of a part of the segments is, in the file.
     fn first_damage(
         &self,
@@ -220,9 +227,6 @@ impl Segments {
         let whole = SEGMENT_BYTES as u64;
         let mut bytes = vec![0; SEGMENT_BYTES];
         for &(place, header) in part {
-            if !header.is_none_or(|header| self.read_by_sled.contains(&header.position)) {
-                continue;
-            }
             let read = read_up_to(file, &mut bytes, place * whole)?;
             let damage = match header {
                 Some(header) => in_segment(&bytes[..read], header.position / whole),

@@ -186,6 +186,11 @@ async fn import_table(source: &str, options: &ServerOptions, is_dry: bool) -> Re
         }
         Table::Limits(new) => {
             let old: Limits = decoded(server.get(LIMITS, &[]).await?)?;
+            new.check()
+                .map_err(|why| Failed::because(format!("{source}: {why}. Nothing was changed")))?;
+            let outlets: Outlets = decoded(server.get(OUTLETS, &[]).await?)?;
+            let stored = stored(&server).await?;
+            warnings = new.warnings(|article| stored.has(article), &outlets);
             old == *new
         }
     };

@@ -297,6 +297,7 @@ async fn a_cancelled_order_gives_back_its_goods_for_good() {
     // A request that had read the order before takes nothing any more.
     let (status, said) = world.reserve("anna", 2, 1).await;
     assert_eq!((status.as_u16(), kind(&said)), (409, "wrong-state"), "{said}");
+    assert_eq!(said["orderStatus"], "CANCELED");
 }
 
 /// The catalogue says that coffee is sold in the second shop only.
