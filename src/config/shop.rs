@@ -64,8 +64,8 @@ pub struct Shop {
     /// How long goods are held for a client who is about to pay, in minutes.
     #[serde(default = "hold_minutes_default")]
     pub hold_minutes: u32,
-    /// The most orders of a client that are not paid, beside the basket. Each may
-    /// hold goods.
+    /// The most orders of a client that are not paid, beside the basket. Each
+    /// may hold goods.
     #[serde(default = "unpaid_orders_max_default")]
     pub unpaid_orders_max: u32,
     /// The addresses of services in other processes, by name.

@@ -8,8 +8,8 @@ use tillgate_store::CounterKey;
 /// Documents about the shop as a whole are in this partition.
 pub const SETTINGS_PARTITION: Partition = Partition::of(Subject::new(4), 0);
 
-/// The number of changes of outlets, products, limits and categories. It is only
-/// compared with what it was.
+/// The number of changes of outlets, products, limits and categories. It is
+/// only compared with what it was.
 #[must_use]
 pub fn changes() -> CounterKey {
     CounterKey::internal("menu", "changes")

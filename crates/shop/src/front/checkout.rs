@@ -240,8 +240,8 @@ impl Front {
                 None => return Err(Refusal::Unavailable.into()),
             },
         };
-        // The outlet that has the first line may lack another, or not sell it: the
-        // answer names those that do.
+        // The outlet that has the first line may lack another, or not sell it:
+        // the answer names those that do.
         let mut tried = Vec::new();
         loop {
             tried.push(outlet);

@@ -143,8 +143,7 @@ impl Limits {
         Ok(())
     }
 
-    /// What is probably a mistake: limits of products and outlets that there are
-    /// not.
+    /// What is probably a mistake: products and outlets that are not there.
     #[must_use]
     pub fn warnings(&self, is_known: impl Fn(&str) -> bool, outlets: &Outlets) -> Vec<String> {
         let unknown = self.all.keys().filter(|article| !is_known(article));

@@ -218,7 +218,7 @@ impl Segments {
         headers.filter(move |(_, header)| header.as_ref().is_none_or(is_read))
     }
 
-    /// Where the first invalid record of a part of the segments is, in the file.
+    /// Where the first invalid record of some segments is, in the file.
     fn first_damage(
         &self,
         file: &File,
