@@ -95,7 +95,7 @@ impl Menu {
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
         let reads_all = is_due(progress.read_all_at.as_ref(), READ_ALL_PAUSE);
         let from = progress.latest.filter(|_| !reads_all).map(|latest| earlier(latest, OVERLAP));
-        let latest = self.read_products(from).await?;
+        let (latest, reading) = self.read_products(from).await?;
         if latest.is_some_and(|latest| latest > later(self.clock.now(), OVERLAP)) {
             tracing::warn!(
                 "a product was changed in the future: a clock of a receiver is or was wrong. \
@@ -110,7 +110,8 @@ impl Menu {
         }
         if !self.is_loaded.swap(true, Ordering::Relaxed) {
             let (products, seconds) = (self.catalogue().len(), begun.elapsed().as_secs_f64());
-            tracing::info!(products, seconds, "the catalogue is read");
+            let reading_seconds = reading.as_secs_f64();
+            tracing::info!(products, seconds, reading_seconds, "the catalogue is read");
         }
         Ok(())
     }
@@ -127,21 +128,29 @@ impl Menu {
         Ok(())
     }
 
-    /// Reads what was changed from a time on. Returns the time of the latest.
+    /// Reads what was changed from a time on. Returns the time of the latest,
+    /// and how long the store took.
     async fn read_products(
         &self,
         from: Option<Timestamp>,
-    ) -> Result<Option<Timestamp>, RefreshError> {
+    ) -> Result<(Option<Timestamp>, Duration), RefreshError> {
         let start = |time| {
             Cursor::at(time, DocKey { partition: Partition::FIRST, kind: Product::KIND, id: 0 })
         };
         let mut after = from.map(start);
-        let mut latest = None;
+        let (mut latest, mut reading, mut products) = (None, Duration::ZERO, Vec::new());
         loop {
             let lists = vec![Product::all()];
             let scan = Scan::Lists { lists, newest_first: false, after, limit: PAGE };
-            let page = self.store.scan(&scan).await?;
-            let mut products = Vec::with_capacity(page.items.len());
+            let scanning = async {
+                let begun = Stopwatch::start();
+                (self.store.scan(&scan).await, begun.elapsed())
+            };
+            // The next page is read while this one is taken in.
+            let ((page, took), taken) = tokio::join!(scanning, self.take_in(products));
+            taken?;
+            let (page, begun) = (page?, Stopwatch::start());
+            products = Vec::with_capacity(page.items.len());
             for (_, stored) in &page.items {
                 latest = Some(stored.body.listed_at);
                 // One that another version has written must not hold up the
@@ -151,22 +160,31 @@ impl Menu {
                     Err(why) => tracing::error!(error = %why, "a product cannot be read"),
                 }
             }
-            for part in products.chunks(TAKEN_AT_ONCE) {
-                let (part, catalogue) = (part.to_vec(), Arc::clone(&self.catalogue));
-                aside(move || {
-                    let mut catalogue = catalogue.write().unwrap_or_else(PoisonError::into_inner);
-                    part.iter().for_each(|one| catalogue.put(one));
-                })
-                .await?;
-            }
-            if self.catalogue().is_sparse() {
-                self.rebuild(None).await?;
-            }
+            reading += took + begun.elapsed();
             after = page.next;
             if after.is_none() {
-                return Ok(latest);
+                self.take_in(products).await?;
+                return Ok((latest, reading));
             }
         }
+    }
+
+    /// Puts what was read into the catalogue.
+    async fn take_in(&self, products: Vec<Product>) -> Result<(), RefreshError> {
+        let mut products = products.into_iter();
+        while products.len() > 0 {
+            let part: Vec<Product> = products.by_ref().take(TAKEN_AT_ONCE).collect();
+            let catalogue = Arc::clone(&self.catalogue);
+            aside(move || {
+                let mut catalogue = catalogue.write().unwrap_or_else(PoisonError::into_inner);
+                part.iter().for_each(|one| catalogue.put(one));
+            })
+            .await?;
+        }
+        if self.catalogue().is_sparse() {
+            self.rebuild(None).await?;
+        }
+        Ok(())
     }
 
     /// Builds the catalogue again beside the one that is used, and replaces it.
