@@ -67,6 +67,14 @@ fn run_delivery(process: &Process) {
     }
 }
 
+/// Imports everything that a shop in one process has.
+fn fill(process: &Process) {
+    run(process, &["shop", "import", "feed.xml"]);
+    run(process, &["shop", "import", "outlets.csv"]);
+    run(process, &["stock", "import", "stock.csv"]);
+    run_delivery(process);
+}
+
 /// The addresses of the services.
 #[derive(Clone)]
 struct Api {
@@ -264,10 +272,7 @@ async fn play(api: &Api) -> Vec<(u16, Value)> {
 async fn the_contracts_are_the_same_in_one_process_and_in_five() {
     let together = folder("memory:", "");
     let process = Process::start(together.path());
-    run(&process, &["shop", "import", "feed.xml"]);
-    run(&process, &["shop", "import", "outlets.csv"]);
-    run(&process, &["stock", "import", "stock.csv"]);
-    run_delivery(&process);
+    fill(&process);
     let api = Api::of(&process);
     api.catalogue().await;
     let expected = play(&api).await;
@@ -385,10 +390,7 @@ async fn storm(
 async fn a_cancelled_order_gives_back_goods_and_the_time_of_a_courier() {
     let folder = folder("sled:data", "");
     let process = Process::start(folder.path());
-    run(&process, &["shop", "import", "feed.xml"]);
-    run(&process, &["shop", "import", "outlets.csv"]);
-    run(&process, &["stock", "import", "stock.csv"]);
-    run_delivery(&process);
+    fill(&process);
     let api = Api::of(&process);
     api.catalogue().await;
     let anna = api.register("anna").await;
@@ -429,10 +431,7 @@ async fn after_every_kill_what_was_acknowledged_is_held_and_the_counters_agree()
         std::env::var("TILLGATE_KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
     let folder = folder("sled:data", "");
     let mut process = Process::start(folder.path());
-    run(&process, &["shop", "import", "feed.xml"]);
-    run(&process, &["shop", "import", "outlets.csv"]);
-    run(&process, &["stock", "import", "stock.csv"]);
-    run_delivery(&process);
+    fill(&process);
     let mut cookies = Vec::new();
     for buyer in 0..6 {
         cookies.push(Api::of(&process).register(&format!("buyer{buyer}")).await);

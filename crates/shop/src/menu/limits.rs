@@ -2,6 +2,7 @@
 //! sets beside the feed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use tillgate_store::{Batch, CounterChange, Unavailable, Versioned};
 
 use super::Menu;
 use crate::Refusal;
-use crate::outlets::{OUTLETS_MAX, Outlets, SETTINGS_PARTITION, changes};
+use crate::outlets::{OUTLETS_MAX, Outlet, Outlets, SETTINGS_PARTITION, changes};
 
 /// The most products with limits.
 pub const LIMITS_MAX: usize = 5000;
@@ -59,19 +60,19 @@ pub struct Limit {
 
 impl Limit {
     /// Whether it can be set.
-    fn check(&self) -> Result<(), &'static str> {
+    fn check(&self) -> Result<(), String> {
         let has_seconds = |time: Time| (time.second(), time.subsec_nanosecond()) != (0, 0);
         let hours = self.hours.as_ref();
         if self.order_max.is_none() && self.outlets.is_empty() && hours.is_none() {
-            Err("has no limit: name order_max, outlets or hours")
+            Err("has no limit: name order_max, outlets or hours".into())
         } else if self.order_max.is_some_and(|most| !(1..=ORDER_MAX_MAX).contains(&most)) {
-            Err("must have an order_max from 1 to 1000")
+            Err(format!("must have an order_max from 1 to {ORDER_MAX_MAX}"))
         } else if self.outlets.len() > OUTLETS_MAX {
-            Err("names more outlets than a shop has")
+            Err("names more outlets than a shop has".into())
         } else if hours.is_some_and(|hours| hours.begin == hours.end) {
-            Err("has hours that begin and end at the same time")
+            Err("has hours that begin and end at the same time".into())
         } else if hours.is_some_and(|hours| has_seconds(hours.begin) || has_seconds(hours.end)) {
-            Err("has hours that are no whole minutes")
+            Err("has hours that are no whole minutes".into())
         } else {
             Ok(())
         }
@@ -159,10 +160,10 @@ impl Limits {
 
     /// The outlets that sell a product.
     #[must_use]
-    pub fn outlets_of(&self, article: &str, outlets: &Outlets) -> Outlets {
-        let limit = self.all.get(article);
-        let sells = |id| limit.is_none_or(|limit| limit.is_sold_at(id));
-        Outlets { all: outlets.all.iter().filter(|one| sells(one.id)).cloned().collect() }
+    pub fn outlets_of(&self, article: &str, outlets: Arc<Outlets>) -> Arc<Outlets> {
+        let Some(limit) = self.all.get(article) else { return outlets };
+        let sells = |one: &&Outlet| limit.is_sold_at(one.id);
+        Arc::new(Outlets { all: outlets.all.iter().filter(sells).cloned().collect() })
     }
 
     /// Of the pieces of a product by outlet, those that may be sold there.
@@ -255,8 +256,8 @@ mod tests {
         for wrong in [
             Limit::default(),
             Limit { order_max: Some(0), ..good.clone() },
-            Limit { order_max: Some(1001), ..good.clone() },
-            Limit { outlets: vec![1; 201], ..good.clone() },
+            Limit { order_max: Some(ORDER_MAX_MAX + 1), ..good.clone() },
+            Limit { outlets: vec![1; OUTLETS_MAX + 1], ..good.clone() },
             Limit { hours: hours(eight, eight), ..good.clone() },
             Limit { hours: hours(eight, time(8, 0, 30, 0)), ..good.clone() },
         ] {

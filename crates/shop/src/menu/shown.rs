@@ -189,7 +189,7 @@ impl Menu {
         let stored = self.store.read::<Product>(Product::key_of(id)).await?;
         let product = stored.map(Versioned::into_document).ok_or(Refusal::NotFound)?;
         let limits = self.limits();
-        let outlets = limits.outlets_of(&product.offer.article, &self.outlets());
+        let outlets = limits.outlets_of(&product.offer.article, self.outlets());
         let free = stock_levels::free(&self.store, &outlets.all, &[&product.offer.article]).await?;
         let limits = ShownLimits::of(limits.all.get(&product.offer.article));
         let is_on_sale = product.is_on_sale();

@@ -175,7 +175,7 @@ pub fn check(folder: &Path) -> Result<(), UnusableLog> {
     Ok(())
 }
 
-/// How many threads look for damage: more gain nothing on a disk.
+/// How many threads look for damage. Each holds a segment in memory.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS_MAX))
 }

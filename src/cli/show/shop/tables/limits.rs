@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 
 use tillgate_shop::delivery::slots::read_hour;
-use tillgate_shop::menu::limits::{Hours, LIMITS_MAX, Limit, Limits};
+use tillgate_shop::menu::limits::{Hours, LIMITS_MAX, Limit, Limits, ORDER_MAX_MAX};
 
 use super::Row;
 
 /// The columns of the table.
 pub const COLUMNS: [&str; 5] = ["article", "order_max", "stores", "begin", "end"];
-
-/// The most pieces of an order that a limit can name.
-const PIECES_MAX: u64 = 1000;
 
 /// Reads the limits of a table. One without lines removes all limits.
 ///
@@ -25,7 +22,7 @@ pub fn read(rows: &[Row]) -> Result<Limits, String> {
     for row in rows {
         let article = row.text("article")?.to_owned();
         let order_max = match row.optional("order_max") {
-            Some(_) => Some(row.whole("order_max", 1, PIECES_MAX)?),
+            Some(_) => Some(row.whole("order_max", 1, ORDER_MAX_MAX)?),
             None => None,
         };
         let outlets = outlets(row)?;
