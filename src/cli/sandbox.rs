@@ -154,6 +154,8 @@ fn configuration(sandbox: &Sandbox, yookassa_notify: &str) -> String {
   merchant_id = "{merchant}"
   signing_key = "{key}"
   signing_algorithm = "{algorithm}"
+  bank_card_method_id = 1   # so that orders can ask for a bank card, or for SBP
+  sbp_method_id = 2
 
   [merchants.shop]
   gateway         = "sandbox"

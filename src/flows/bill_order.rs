@@ -172,6 +172,8 @@ fn wanted(
             NotCharged::TooManyLines { lines, lines_max }
         }
         NotAdmitted::FreeLine { sku } => NotCharged::FreeLine { sku },
+        // A marketplace's order asks for none.
+        NotAdmitted::Method(_) => NotCharged::Bill { detail: why.to_string() },
     })?;
     Ok(Some((view.revision, bill)))
 }

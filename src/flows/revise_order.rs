@@ -152,7 +152,8 @@ fn changed(before: &Bill, change: &Change, now: Timestamp) -> Result<Bill, Refus
         customer.unwrap_or_else(|| before.customer.clone()),
         expires_at.unwrap_or(before.expires_at),
     );
-    bill.and_then(|bill| bill.agrees(total).map(|()| bill))
+    let wishes = before.wishes;
+    bill.and_then(|bill| bill.agrees(total).map(|()| Bill { wishes, ..bill }))
         .map_err(|why| Refused::BadBill(why.to_string()))
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::invoicebox::{self, Invoicebox, Version};
+use super::invoicebox::{self, Invoicebox, MethodIds, Version};
 use super::yookassa::{self, Yookassa};
 use super::*;
 use crate::kernel::time::later;
@@ -12,8 +12,8 @@ use crate::kernel::{Clock, Money, Quantity, Secret, Timestamp};
 use crate::orders::Number;
 use crate::payments::{
     Bill, Customer, Line, Operation, OperationId, OperationKind, OperationState, PaymentId,
-    PaymentMode, Receipts, RemoteOperation, RemoteOperationStatus, RemotePayment,
-    RemotePaymentStatus, VatCode,
+    PaymentMethod, PaymentMode, PaymentWishes, Receipts, RemoteOperation, RemoteOperationStatus,
+    RemotePayment, RemotePaymentStatus, VatCode,
 };
 use crate::peer::{ANSWER_BYTES_MAX, Client, leads_home};
 use tillgate_lab::sandbox::{Call, Outcome, Sandbox, Setup, Trouble};
@@ -247,6 +247,29 @@ async fn a_waiting_order_is_updated_and_keeps_its_identity(stage: impl Stage) {
     assert!(matches!(late, Err(Failure::Refused(_))), "{late:?}");
 }
 
+/// The payment system gets what the payer pays with, and the payment mode of
+/// the receipt. SBP takes the money at once, also where cards are held.
+async fn the_payer_pays_with_what_was_asked_for(stage: impl Stage) {
+    assert_eq!(stage.provider().terms().methods, PaymentMethod::ALL);
+    for (sequence, method) in (1..).zip(PaymentMethod::ALL) {
+        let wishes = PaymentWishes { method: Some(method), mode: Some(PaymentMode::Advance) };
+        let bill = Bill { wishes, ..bill(12_990) };
+        let request = stage.holding().build_request(id(sequence), &bill, &addresses());
+        let made = stage.holding().create(&request.expect("a request")).await.expect("made");
+        let ledger = stage.sandbox().ledger();
+        let entry = ledger.iter().find(|entry| entry.id == made.id).expect("an order");
+        assert_eq!(entry.method.as_deref(), Some(method.as_str()));
+        assert!(entry.request.contains("\"advance\""), "{}", entry.request);
+        stage.acts(&made, Outcome::Hold);
+        let expected = match method {
+            PaymentMethod::BankCard => RemotePaymentStatus::Held,
+            PaymentMethod::Sbp => RemotePaymentStatus::Completed,
+        };
+        let read = stage.holding().read(&made.id).await.map(|order| order.status);
+        assert_eq!(read, Ok(expected), "{method:?}");
+    }
+}
+
 async fn a_held_payment_is_released(stage: impl Stage) {
     let held = held(&stage).await;
     let released = stage.holding().cancel(&held.id).await.expect("released");
@@ -433,6 +456,7 @@ fn invoicebox(url: String, token: Secret, sandbox: &Sandbox) -> Invoicebox {
         payment_hosts: Vec::new(),
         receipts: Receipts::Own,
         payment_mode: PaymentMode::default(),
+        methods: MethodIds { bank_card: Some(1), sbp: Some(2) },
     };
     Invoicebox::new(client, setup)
 }
@@ -568,6 +592,7 @@ macro_rules! on {
             a_number_makes_one_order,
             a_cancelled_order_stays_cancelled,
             a_waiting_order_is_updated_and_keeps_its_identity,
+            the_payer_pays_with_what_was_asked_for,
             a_held_payment_is_released,
             a_held_payment_is_captured_in_part_and_the_rest_is_released,
             a_paid_order_is_shown_as_paid_and_cannot_be_cancelled,

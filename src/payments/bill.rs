@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::vat::VatCode;
+use super::wishes::PaymentWishes;
 use crate::kernel::text::{self, free_lines, free_text};
 use crate::kernel::{Fingerprint, Money, Quantity, Timestamp, contact};
 
@@ -41,6 +42,8 @@ pub struct Bill {
     pub customer: Customer,
     /// The time until which it can be paid.
     pub expires_at: Timestamp,
+    #[serde(default, skip_serializing_if = "PaymentWishes::are_none")]
+    pub wishes: PaymentWishes,
 }
 
 /// One article of a bill.
@@ -382,7 +385,8 @@ impl Bill {
         let (total, vat) = (sum(|line| line.total), sum(|line| line.vat));
         let (total, vat) = (Money::from_kopecks(total), Money::from_kopecks(vat));
         give_codes(&mut lines);
-        Ok(Bill { description, lines, total, vat, customer, expires_at })
+        let wishes = PaymentWishes::default();
+        Ok(Bill { description, lines, total, vat, customer, expires_at, wishes })
     }
 
     /// Everything that keeps these lines from being a bill.

@@ -44,6 +44,7 @@ mod receipt;
 mod spread;
 mod terms;
 mod vat;
+mod wishes;
 
 use crate::outbox::Lane;
 use crate::outbox::Ordering;
@@ -90,3 +91,4 @@ pub use receipt::{PaymentMode, Receipts};
 pub use spread::spread;
 pub use terms::{ContactNeed, NotAdmitted, Terms};
 pub use vat::VatCode;
+pub use wishes::{PaymentMethod, PaymentWishes};

@@ -11,6 +11,7 @@ use super::bill::{Bill, Customer};
 use super::checkout::Checkout;
 use super::payment::PaymentState;
 use super::payment_id::PaymentId;
+use super::wishes::PaymentWishes;
 use crate::kernel::document;
 use crate::kernel::{DocKey, Document, Kind, Private, Unreadable};
 use crate::orders::Number;
@@ -74,6 +75,7 @@ impl Checkout {
                 vat,
                 customer: Customer::default(),
                 expires_at,
+                wishes: PaymentWishes::default(),
             };
             let bill = std::mem::replace(&mut payment.bill, rest);
             let request = payment.request.take();

@@ -1,6 +1,6 @@
 //! What a fiscal receipt says about a payment.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Who issues a merchant's fiscal receipts, from the payment system's point of
 /// view.
@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Receipts {
 
 /// How the receipt classifies the money that the buyer pays for the goods (tag
 /// 1214).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentMode {
     /// The full price, before the goods are handed over; handing them over has
@@ -85,6 +85,13 @@ pub enum PaymentMode {
 }
 
 impl PaymentMode {
+    pub const ALL: [PaymentMode; 4] = [
+        PaymentMode::FullPrepayment,
+        PaymentMode::Prepayment,
+        PaymentMode::Advance,
+        PaymentMode::FullPayment,
+    ];
+
     /// The name, which payment systems share.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,6 +1,7 @@
 //! What a payment system requires of a bill.
 
 use super::bill::Bill;
+use super::wishes::PaymentMethod;
 use crate::kernel::Money;
 
 /// The contact of the payer that the fiscal receipt requires.
@@ -28,6 +29,8 @@ pub struct Terms {
     /// Whether it notifies of refunds, including those made in its cabinet. If
     /// not, its list of refunds is polled.
     pub notifies_of_refunds: bool,
+    /// What a merchant can have its payers pay with.
+    pub methods: &'static [PaymentMethod],
 }
 
 /// Why a payment system does not accept a bill, with the field at fault.
@@ -41,6 +44,8 @@ pub enum NotAdmitted {
     TooManyLines { lines: usize, lines_max: usize },
     #[error("items: sku {sku} costs 0.00, and the payment system's receipt takes no such line")]
     FreeLine { sku: String },
+    #[error("payment_method: the payment system cannot be asked for {}", .0.as_str())]
+    Method(PaymentMethod),
 }
 
 impl Terms {
@@ -59,6 +64,9 @@ impl Terms {
         let (lines, lines_max) = (bill.lines.len(), self.lines_max);
         if lines > lines_max {
             return Err(NotAdmitted::TooManyLines { lines, lines_max });
+        }
+        if let Some(method) = bill.wishes.method.filter(|method| !self.methods.contains(method)) {
+            return Err(NotAdmitted::Method(method));
         }
         let free = bill.lines.iter().find(|line| line.price == Money::ZERO);
         match free.filter(|_| !self.free_lines) {

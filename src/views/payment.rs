@@ -7,7 +7,9 @@ use super::Frame;
 use super::ReasonShape;
 use super::amount::Amount;
 use crate::kernel::{Money, Timestamp};
-use crate::payments::{Checkout, Payment, PaymentPhase, PaymentProblem, PaymentState};
+use crate::payments::{
+    Bill, Checkout, Payment, PaymentMethod, PaymentPhase, PaymentProblem, PaymentState,
+};
 use crate::texts::WithText;
 
 /// The payment of an order: its state, and the link for the buyer.
@@ -25,6 +27,9 @@ pub struct PaymentDocument {
     /// The address to send the buyer to. It stays the same for the life of the
     /// order.
     pub url: String,
+    /// What the payer pays with. The field is absent if the payer chooses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<MethodDocument>,
     /// The time until which the order can be paid: RFC 3339, UTC; null if the
     /// order has no payment.
     pub expires_at: Option<Timestamp>,
@@ -40,6 +45,21 @@ pub struct PaymentDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ReasonShape>)]
     pub problem: Option<WithText<PaymentProblem>>,
+}
+
+/// What a payer pays with.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = PaymentMethodDocument)]
+pub struct MethodDocument {
+    #[serde(rename = "type")]
+    pub kind: PaymentMethod,
+}
+
+impl MethodDocument {
+    /// What the merchant has asked for.
+    fn of(bill: &Bill) -> Option<MethodDocument> {
+        bill.wishes.method.map(|kind| MethodDocument { kind })
+    }
 }
 
 /// The address of an order's page for its buyer. `way` is `pay` or `return`.
@@ -58,6 +78,7 @@ pub fn payment_document(frame: Frame<'_>, checkout: &Checkout) -> PaymentDocumen
         return PaymentDocument {
             state,
             url,
+            method: MethodDocument::of(bill),
             expires_at: Some(bill.expires_at),
             amount: Some(bill.total.into()),
             paid_at: None,
@@ -88,6 +109,7 @@ pub fn payment_document(frame: Frame<'_>, checkout: &Checkout) -> PaymentDocumen
     PaymentDocument {
         state,
         url,
+        method: asked.map(|payment| &payment.bill).or(next).and_then(MethodDocument::of),
         expires_at: asked.map(|payment| &payment.bill).or(next).map(|bill| bill.expires_at),
         amount: asked.map(Payment::taken).or(next.map(|bill| bill.total)).map(Amount::from),
         paid_at,

@@ -51,7 +51,7 @@ macro_rules! word_schema {
 pub(crate) use word_schema;
 
 use crate::orders::{Number, State};
-use crate::payments::{OperationId, PaymentId, VatCode};
+use crate::payments::{OperationId, PaymentId, PaymentMethod, PaymentMode, VatCode};
 
 word_schema!(
     State,
@@ -66,6 +66,18 @@ word_schema!(
      the one without; on the receipt it shows that the rate is computed from the total (for \
      example 20/120), as for advances.",
     VatCode::ALL.map(VatCode::as_str)
+);
+word_schema!(
+    PaymentMethod,
+    "PaymentMethod",
+    "What a payer pays with: a bank card, or SBP (the faster payments system).",
+    PaymentMethod::ALL.map(PaymentMethod::as_str)
+);
+word_schema!(
+    PaymentMode,
+    "PaymentMode",
+    "How a fiscal receipt classifies a payment (tag 1214).",
+    PaymentMode::ALL.map(PaymentMode::as_str)
 );
 text_schema!(
     PaymentId,

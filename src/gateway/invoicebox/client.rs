@@ -68,6 +68,8 @@ pub struct Setup {
     pub receipts: Receipts,
     /// The payment mode on the receipts (tag 1214).
     pub payment_mode: PaymentMode,
+    /// The numbers of what a payer can pay with, if they are known.
+    pub methods: map::MethodIds,
 }
 
 /// The [`Provider`] for Invoicebox.
@@ -237,6 +239,7 @@ impl Provider for Invoicebox {
             free_lines: true,
             on_demand: false,
             notifies_of_refunds: false,
+            methods: self.setup.methods.known(),
         }
     }
 
@@ -250,7 +253,8 @@ impl Provider for Invoicebox {
         bill: &Bill,
         addresses: &Addresses,
     ) -> Result<String, String> {
-        map::build_request(&self.setup.merchant_id, self.setup.payment_mode, id, bill, addresses)
+        let Setup { merchant_id, payment_mode, methods, .. } = &self.setup;
+        map::build_request(merchant_id, *payment_mode, *methods, id, bill, addresses)
     }
 
     fn identify(&self) -> Call<'_, ()> {

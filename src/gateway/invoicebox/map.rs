@@ -8,7 +8,8 @@ use crate::kernel::money;
 use crate::kernel::{Money, Timestamp};
 use crate::payments::{
     Bill, Customer, CustomerKind, GoodsKind, Line, Operation, OperationKind, PaymentId,
-    PaymentMode, RemoteOperation, RemoteOperationStatus, RemotePayment, RemotePaymentStatus,
+    PaymentMethod, PaymentMode, RemoteOperation, RemoteOperationStatus, RemotePayment,
+    RemotePaymentStatus,
 };
 
 /// Converts a decimal to a JSON number with the same digits.
@@ -30,14 +31,42 @@ fn amount(money: Money) -> Number {
     number(&money.to_string())
 }
 
+/// The numbers of what a payer can pay with, at the payment system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MethodIds {
+    pub bank_card: Option<u32>,
+    pub sbp: Option<u32>,
+}
+
+impl MethodIds {
+    const fn of(self, method: PaymentMethod) -> Option<u32> {
+        match method {
+            PaymentMethod::BankCard => self.bank_card,
+            PaymentMethod::Sbp => self.sbp,
+        }
+    }
+
+    /// Those that have a number.
+    pub const fn known(self) -> &'static [PaymentMethod] {
+        match (self.bank_card, self.sbp) {
+            (None, None) => &[],
+            (Some(_), None) => &[PaymentMethod::BankCard],
+            (None, Some(_)) => &[PaymentMethod::Sbp],
+            (Some(_), Some(_)) => &PaymentMethod::ALL,
+        }
+    }
+}
+
 /// Builds the request for an order. The error says what cannot be billed.
 pub fn build_request(
     account: &str,
     mode: PaymentMode,
+    methods: MethodIds,
     id: PaymentId,
     bill: &Bill,
     addresses: &Addresses,
 ) -> Result<String, String> {
+    let method = bill.wishes.method.and_then(|method| methods.of(method));
     let request = wire::CreateOrder {
         merchant_id: account,
         merchant_order_id: id.to_string(),
@@ -47,14 +76,22 @@ pub fn build_request(
         return_url: &addresses.back,
         notification_url: &addresses.notification,
         vat_amount: amount(bill.vat),
-        basket_items: bill.lines.iter().map(|line| item(line, mode)).collect(),
+        basket_items: basket(mode, bill),
         expiration_date: date(bill.expires_at),
         language_id: "ru",
         currency_id: bill.total.currency().code(),
         description: &bill.description,
         customer: customer(&bill.customer),
+        payment_method_id: method,
+        payment_method_id_locked: method.map(|_| true),
     };
     serde_json::to_string(&request).map_err(|why| why.to_string())
+}
+
+/// The lines of a bill.
+fn basket(mode: PaymentMode, bill: &Bill) -> Vec<wire::BasketItem<'_>> {
+    let mode = bill.wishes.mode.unwrap_or(mode);
+    bill.lines.iter().map(|line| item(line, mode)).collect()
 }
 
 /// Builds the request that updates an order.
@@ -64,7 +101,7 @@ pub fn update(mode: PaymentMode, bill: &Bill) -> Result<String, String> {
         amount: amount(bill.total),
         vat_amount: amount(bill.vat),
         expiration_date: date(bill.expires_at),
-        basket_items: bill.lines.iter().map(|line| item(line, mode)).collect(),
+        basket_items: basket(mode, bill),
         customer: customer(&bill.customer),
     };
     serde_json::to_string(&request).map_err(|why| why.to_string())

@@ -13,4 +13,5 @@ mod section;
 mod wire;
 
 pub use client::{Invoicebox, Setup, Version};
+pub use map::MethodIds;
 pub use section::Section;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::client::{ANSWER_BYTES_MAX, CALL_SECONDS_MAX, Invoicebox, Setup, Version};
+use super::map::MethodIds;
 use super::notifications;
 use crate::gateway::section::{Channel, Declared, PAYMENT_MODE, RECEIPTS, check_common};
 use crate::gateway::{Provider, section};
@@ -46,6 +47,10 @@ pub struct Section {
     /// The payment mode on the receipts (tag 1214).
     #[serde(default)]
     payment_mode: PaymentMode,
+    /// The number of bank cards in the list of what a payer can pay with.
+    bank_card_method_id: Option<u32>,
+    /// The same of SBP.
+    sbp_method_id: Option<u32>,
 }
 
 fn url_default() -> String {
@@ -94,6 +99,17 @@ impl Declared for Section {
         ),
         Setting::or("receipts", ValueKind::SwitchOrText, "\"own\"", RECEIPTS),
         Setting::or("payment_mode", ValueKind::Text, "\"full_prepayment\"", PAYMENT_MODE),
+        Setting::optional(
+            "bank_card_method_id",
+            ValueKind::Number,
+            "The `paymentMethodId` of bank cards for this shop, from Invoicebox. Without it no \
+             order can ask for a bank card (`payment_method`): the payer chooses.",
+        ),
+        Setting::optional(
+            "sbp_method_id",
+            ValueKind::Number,
+            "The same for SBP, the faster payments system.",
+        ),
     ];
 }
 
@@ -138,6 +154,7 @@ impl section::Section for Section {
             payment_hosts: self.payment_hosts.clone(),
             receipts: self.receipts,
             payment_mode: self.payment_mode,
+            methods: MethodIds { bank_card: self.bank_card_method_id, sbp: self.sbp_method_id },
         };
         Ok(Arc::new(Invoicebox::new(client, setup)))
     }

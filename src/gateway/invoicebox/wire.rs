@@ -26,6 +26,10 @@ pub struct CreateOrder<'a> {
     pub currency_id: &'a str,
     pub description: &'a str,
     pub customer: Customer<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_method_id: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_method_id_locked: Option<bool>,
 }
 
 /// The request that updates an unpaid order.

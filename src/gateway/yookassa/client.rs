@@ -14,8 +14,8 @@ use crate::kernel::json::tidy;
 use crate::kernel::time::earlier;
 use crate::kernel::{Secret, Timestamp, same_id};
 use crate::payments::{
-    Bill, ContactNeed, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMode, Receipts,
-    RemoteOperation, RemotePayment, RemotePaymentStatus, ShipmentReport, Terms,
+    Bill, ContactNeed, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMethod, PaymentMode,
+    Receipts, RemoteOperation, RemotePayment, RemotePaymentStatus, ShipmentReport, Terms,
 };
 use crate::peer::{self, Client, Reply, leads_home};
 
@@ -227,7 +227,14 @@ impl Provider for Yookassa {
         let free_lines = self.setup.receipts == Receipts::None;
         // On demand, because a payment that waits for its buyer cannot be
         // cancelled and expires after an hour.
-        Terms { contact, lines_max, free_lines, on_demand: true, notifies_of_refunds: true }
+        Terms {
+            contact,
+            lines_max,
+            free_lines,
+            on_demand: true,
+            notifies_of_refunds: true,
+            methods: &PaymentMethod::ALL,
+        }
     }
 
     fn build_request(

@@ -7,8 +7,9 @@ use crate::gateway::Addresses;
 use crate::kernel::Money;
 use crate::kernel::money;
 use crate::payments::{
-    Bill, Customer, GoodsKind, Line, Operation, OperationKind, PaymentId, PaymentMode, Receipts,
-    RemoteOperation, RemoteOperationStatus, RemotePayment, RemotePaymentStatus, VatCode,
+    Bill, Customer, GoodsKind, Line, Operation, OperationKind, PaymentId, PaymentMethod,
+    PaymentMode, Receipts, RemoteOperation, RemoteOperationStatus, RemotePayment,
+    RemotePaymentStatus, VatCode,
 };
 
 /// The maximum length of the description of a payment or a line, in characters.
@@ -26,6 +27,14 @@ pub struct PaymentOptions {
     /// The shop's tax system: its number in the payment system's list. Needed
     /// only if the shop has several.
     pub tax_system_code: Option<u8>,
+}
+
+impl PaymentOptions {
+    /// The options of one bill.
+    fn of(self, bill: &Bill) -> PaymentOptions {
+        let payment_mode = bill.wishes.mode.unwrap_or(self.payment_mode);
+        PaymentOptions { payment_mode, ..self }
+    }
 }
 
 fn amount(money: Money) -> wire::Amount {
@@ -55,11 +64,16 @@ pub fn build_request(
 ) -> Result<String, String> {
     let request = wire::CreatePayment {
         amount: amount(bill.total),
-        capture: !manner.manual_capture,
+        // SBP takes the money at once.
+        capture: !manner.manual_capture || bill.wishes.method == Some(PaymentMethod::Sbp),
+        payment_method_data: bill
+            .wishes
+            .method
+            .map(|method| wire::MethodData { kind: method.as_str() }),
         confirmation: wire::NewConfirmation { kind: "redirect", return_url: &addresses.success },
         description: cut(&bill.description),
         metadata: numbered(&id.to_string()),
-        receipt: receipt(manner, &bill.customer, &bill.lines, Stage::Paid)?,
+        receipt: receipt(manner.of(bill), &bill.customer, &bill.lines, Stage::Paid)?,
     };
     stored("payments".into(), id.to_string(), &request)
 }
@@ -164,6 +178,7 @@ pub fn build_operation_request(
     remote_id: &str,
 ) -> Result<String, String> {
     let key = operation.id.to_string();
+    let manner = manner.of(bill);
     let receipt = |stage| receipt(manner, &bill.customer, &operation.lines, stage);
     match operation.kind {
         OperationKind::Refund => {

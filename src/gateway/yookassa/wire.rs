@@ -46,11 +46,19 @@ pub const NUMBER: &str = "tillgate_number";
 pub struct CreatePayment<'a> {
     pub amount: Amount,
     pub capture: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_method_data: Option<MethodData>,
     pub confirmation: NewConfirmation<'a>,
     pub description: String,
     pub metadata: Metadata,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct MethodData {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
 }
 
 #[derive(Debug, Serialize)]

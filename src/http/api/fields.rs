@@ -180,7 +180,7 @@ fn vat(value: &Value) -> Option<String> {
 }
 
 /// Checks one of a few words.
-fn word<T: for<'de> Deserialize<'de> + PartialSchema>(value: &Value) -> Option<String> {
+pub(super) fn word<T: for<'de> Deserialize<'de> + PartialSchema>(value: &Value) -> Option<String> {
     T::deserialize(value).is_err().then(|| {
         let schema = serde_json::to_value(T::schema()).unwrap_or_default();
         let words = schema.get("enum").and_then(Value::as_array).cloned().unwrap_or_default();

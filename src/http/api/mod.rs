@@ -21,6 +21,7 @@ mod fields;
 mod ids;
 mod keyed;
 mod link_wait;
+mod methods;
 mod money;
 mod orders;
 mod place;
@@ -64,6 +65,7 @@ fn described() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(change::ship))
         .routes(routes!(money::capture))
         .routes(routes!(money::list, money::refund))
+        .routes(routes!(methods::list))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::test))
         .routes(routes!(deliveries::show))

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::describe::{BodyRead, KeyTaken, Refusals};
 use super::fields::{
     CUSTOMER, CustomerFields, ITEM, Item, Lines, add_faults_of_bill, check_expiry, identifier,
-    page, read_customer, read_lines, text,
+    page, read_customer, read_lines, text, word,
 };
 use super::ids::IdempotencyKey;
 use super::keyed::{idempotency_key, taken_before};
@@ -35,11 +35,13 @@ use crate::http::reply::tagged;
 use crate::http::request::ApiRequest;
 use crate::http::work::see_through;
 use crate::kernel::Currency;
-use crate::kernel::json::{object, objects};
+use crate::kernel::json::{object, objects, some_object};
 use crate::kernel::text::free_lines;
 use crate::kernel::time::later;
 use crate::kernel::{ExternalId, Money, PartyName, Timestamp};
-use crate::payments::{Bill, DESCRIPTION_CHARS_MAX, SiteUrls};
+use crate::payments::{
+    Bill, DESCRIPTION_CHARS_MAX, PaymentMethod, PaymentMode, PaymentWishes, SiteUrls,
+};
 use crate::peer::Url;
 use crate::views::MerchantOrder;
 use crate::views::schema::{ExternalIdText, MoneyText};
@@ -111,7 +113,29 @@ pub(super) struct NewOrder {
     /// The time until which the order can be paid, in RFC 3339: in the future,
     /// at most 366 days ahead; three days by default.
     expires_at: Option<Timestamp>,
+    /// What the payer pays with. Without it the payer chooses. If the payment
+    /// system cannot be asked for it, the request fails with
+    /// `validation-failed`; `GET /v1/payment-methods` lists what it can.
+    #[serde(default, deserialize_with = "some_object")]
+    payment_method: Option<WantedMethod>,
+    /// How the fiscal receipt classifies the payment (tag 1214):
+    /// `full_prepayment`, `prepayment`, `advance` or `full_payment`. Without
+    /// it, as the operator has configured. An advance has the rate that is
+    /// computed from the total, such as `RUS_VAT22_ADDED`.
+    payment_mode: Option<PaymentMode>,
 }
+
+/// What the payer pays with.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WantedMethod)]
+struct WantedMethod {
+    /// `bank_card`, or `sbp`: the faster payments system.
+    #[serde(rename = "type")]
+    kind: PaymentMethod,
+}
+
+const METHOD: Fields = &[("type", Shape::Required(word::<PaymentMethod>))];
 
 /// The fields of an order as a site sends it.
 const ORDER: Fields = &[
@@ -126,6 +150,8 @@ const ORDER: Fields = &[
     ("return_url", Shape::Optional(page)),
     ("callback_url", Shape::Optional(is::<String>)),
     ("expires_at", Shape::Optional(is::<Timestamp>)),
+    ("payment_method", Shape::Object(METHOD)),
+    ("payment_mode", Shape::Optional(word::<PaymentMode>)),
 ];
 
 fn currency_default() -> String {
@@ -310,7 +336,9 @@ fn read_placement(
     faults.check()?;
     let unusable = |why: String| Problem::validation_failed(why);
     let bill = Bill::over(description, lines, read_customer(order.customer), expires_at);
-    let bill = bill.map_err(|why| unusable(why.to_string()))?;
+    let mut bill = bill.map_err(|why| unusable(why.to_string()))?;
+    let method = order.payment_method.map(|wanted| wanted.kind);
+    bill.wishes = PaymentWishes { method, mode: order.payment_mode };
     profile.terms.admit(&bill).map_err(|why| unusable(why.to_string()))?;
     bill.agrees(order.total).map_err(|why| unusable(why.to_string()))?;
     let normal = |url: Option<String>| url.and_then(|url| Url::parse(&url).ok()).map(Into::into);

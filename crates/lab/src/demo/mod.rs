@@ -7,6 +7,7 @@ mod device;
 mod goods;
 pub mod marketplace;
 mod narrator;
+mod paying;
 pub mod payments;
 pub mod public;
 pub mod shop;

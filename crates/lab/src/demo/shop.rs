@@ -1,6 +1,5 @@
-//! The demonstration of the shop: a client comes, comes back, pays from a
-//! wallet, fills a basket, and
-//! chooses how it comes.
+//! The demonstration of the shop: a client comes, comes back, fills a basket,
+//! chooses how it comes, and pays.
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::json;
@@ -10,8 +9,10 @@ use tillgate_peer::Client;
 use super::device::Device;
 use super::goods;
 use super::narrator::Narrator;
+use super::paying;
 use super::world::DEADLINE;
 use crate::mailbox::{Letter, Mailbox};
+use crate::sandbox::Sandbox;
 
 const EMAIL: &str = "anna@example.org";
 const PASSWORD: &str = "верный конь везёт сено";
@@ -37,6 +38,8 @@ fn token(letter: &Letter) -> &str {
 pub struct Desk<'a, Credit, Service, Books, Fill> {
     /// Where the shop's letters arrive.
     pub mailbox: &'a Mailbox,
+    /// Where its buyers pay.
+    pub bank: &'a Sandbox,
     /// The token of a marketplace that sells from the same shelves.
     pub marketplace: Secret,
     /// Gives a client a sum in roubles, as the operator does.
@@ -141,7 +144,9 @@ where
         narrator.check(status == 422, "the link works once");
     }
     pay(&mut narrator, &mut phone, &desk).await;
-    goods::buy(&mut narrator, &mut phone, &desk.marketplace, desk.fill).await;
+    let Desk { bank, marketplace, credit, fill, .. } = desk;
+    goods::buy(&mut narrator, &mut phone, &marketplace, fill).await;
+    paying::pay(&mut narrator, &mut phone, bank, &marketplace, &credit).await;
     narrator.sum_up()
 }
 

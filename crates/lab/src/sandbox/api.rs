@@ -20,7 +20,7 @@ use super::form::{
 };
 use super::ids::new_id;
 use super::ledger::Dialect;
-use super::ledger::Entry;
+use super::ledger::{Entry, METHODS};
 use super::trouble::{Call, Trouble};
 use tillgate_kernel::{Money, Timestamp, money, same_id};
 
@@ -66,6 +66,7 @@ struct Request {
     success_url: Option<String>,
     fail_url: Option<String>,
     return_url: Option<String>,
+    payment_method_id: Option<u32>,
 }
 
 async fn create(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) -> Response {
@@ -107,6 +108,12 @@ fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
     let amount = read(&request.amount, "wrong_total_amount", "amount")?;
     let vat = read(&request.vat_amount, "wrong_total_vat_amount", "vatAmount")?;
     check_sums(&items, amount, vat)?;
+    let named = |id: u32| METHODS.iter().find(|(known, _)| *known == id);
+    let method = match request.payment_method_id.map(named) {
+        None => None,
+        Some(Some((_, name))) => Some((*name).to_owned()),
+        Some(None) => return Err(wrong("payment_method_not_found", "paymentMethodId")),
+    };
     let is_known =
         world.ledger().entries().iter().any(|known| known.number == request.merchant_order_id);
     if is_known && world.setup.unique_numbers {
@@ -137,6 +144,7 @@ fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
         updates: Vec::new(),
         dialect: Dialect::Invoicebox,
         manual_capture: false,
+        method,
         request: String::from_utf8_lossy(bytes).into_owned(),
     })
 }

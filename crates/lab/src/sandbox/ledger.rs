@@ -57,9 +57,14 @@ pub struct Entry {
     pub(super) dialect: Dialect,
     /// Whether its money is held until it is captured, however the buyer pays.
     pub manual_capture: bool,
+    /// What it is paid with, if the merchant has said so: `bank_card` or `sbp`.
+    pub method: Option<String>,
     /// The request that created it, as the merchant sent it.
     pub request: String,
 }
+
+/// The numbers of what a payer can pay with, in the sandbox.
+pub const METHODS: [(u32, &str); 2] = [(1, "bank_card"), (2, "sbp")];
 
 impl Entry {
     /// The status at `now`: an unpaid order expires by itself.

@@ -83,6 +83,9 @@ pub fn settle(world: &Arc<World>, container: &str, outcome: Outcome) -> Option<O
         let mut ledger = world.ledger();
         let entry = ledger.find(|entry| entry.container == container)?;
         let can_pay = entry.status_at(now) == "created";
+        // SBP takes the money at once.
+        let is_sbp = entry.method.as_deref() == Some("sbp");
+        let outcome = if outcome == Outcome::Hold && is_sbp { Outcome::Pay } else { outcome };
         match outcome {
             Outcome::Pay if can_pay && !entry.manual_capture => {
                 entry.status = "completed".into();

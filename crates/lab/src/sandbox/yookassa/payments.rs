@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::sandbox::World;
 use crate::sandbox::ids::new_id;
 use crate::sandbox::ledger::Dialect;
-use crate::sandbox::ledger::{Done, Entry};
+use crate::sandbox::ledger::{Done, Entry, METHODS};
 use crate::sandbox::trouble::{Call, Trouble};
 use tillgate_kernel::Money;
 use tillgate_kernel::time::later;
@@ -37,6 +37,13 @@ struct NewPayment {
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     receipt: Option<Receipt>,
+    payment_method_data: Option<Method>,
+}
+
+#[derive(Deserialize)]
+struct Method {
+    #[serde(rename = "type")]
+    kind: String,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +65,12 @@ pub(super) async fn create(
         }
         if let Some(receipt) = &asked.receipt {
             receipt.check(amount)?;
+        }
+        if let Some(Method { kind }) = &asked.payment_method_data {
+            let is_known = METHODS.iter().any(|(_, name)| name == kind);
+            if !is_known || (kind == "sbp" && !asked.capture) {
+                return Err(invalid("Incorrect payment method", "payment_method_data"));
+            }
         }
         if trouble == Some(Trouble::OtherAmount) {
             amount = Money::from_kopecks(amount.kopecks() + 100);
@@ -85,6 +98,7 @@ pub(super) async fn create(
             customer: None,
             dialect: Dialect::Yookassa,
             manual_capture: !asked.capture,
+            method: asked.payment_method_data.map(|method| method.kind),
             request: text.to_owned(),
             updates: Vec::new(),
         };
