@@ -268,14 +268,23 @@ fn state_of(
 fn shop_mounts(
     settings: &Settings,
     own_url: &str,
+    address: SocketAddr,
     workers: &Workers,
 ) -> Result<Mounts, StartError> {
-    shop::start(settings, own_url, workers)
+    shop::start(settings, own_url, &shop::loopback(address), workers)
+}
+
+#[cfg(feature = "shop")]
+use shop::with_callbacks;
+
+#[cfg(not(feature = "shop"))]
+fn with_callbacks(settings: &Settings, _: SocketAddr) -> Settings {
+    settings.clone()
 }
 
 #[cfg(not(feature = "shop"))]
 #[expect(clippy::unnecessary_wraps, reason = "with the shop it can fail")]
-fn shop_mounts(_: &Settings, _: &str, _: &Workers) -> Result<Mounts, StartError> {
+fn shop_mounts(_: &Settings, _: &str, _: SocketAddr, _: &Workers) -> Result<Mounts, StartError> {
     Ok(Mounts::default())
 }
 
@@ -369,6 +378,9 @@ impl App {
             Some(endpoint) => Some(listen_at(endpoint).await?),
             None => None,
         };
+        let shop_listener = listen_for_shop(settings).await?;
+        let shop_address = shop_listener.as_ref().map_or(address, |(_, address)| *address);
+        let settings = &with_callbacks(settings, shop_address);
         let store = open_store_or_wait(settings, &clock).await?;
         let services = services_of(settings, store, clock, &peers, address);
         clock_watch::look(&services).await;
@@ -378,12 +390,11 @@ impl App {
             drain: CancellationToken::new(),
             workers: TaskTracker::new(),
         };
-        let shop_listener = listen_for_shop(settings).await?;
         let own_url = match &shop_listener {
             Some((_, address)) => format!("http://{address}"),
             None => services.public_url.to_string(),
         };
-        let mut mounts = shop_mounts(settings, &own_url, &staff)?;
+        let mut mounts = shop_mounts(settings, &own_url, address, &staff)?;
         let recorder =
             duplicate_recorder::run(services.clone(), duplicates.clone(), staff.drain.clone());
         staff.spawn(recorder);

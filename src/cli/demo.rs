@@ -24,6 +24,8 @@ use tillgate_lab::demo::story::tell;
 use tillgate_lab::demo::world::{Gateway, NoStage, World};
 #[cfg(feature = "shop")]
 use tillgate_lab::mailbox::Mailbox;
+#[cfg(feature = "shop")]
+use tillgate_lab::sandbox::{Sandbox, Setup};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -47,6 +49,10 @@ enum Story {
 /// The address of a demonstration that keeps running, unless it is taken.
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+/// The shop's payment system has no limit that a demonstration could reach.
+#[cfg(feature = "shop")]
+const CALLS_MAX: usize = 100_000;
 
 /// The gateway, as the demonstrations start it.
 struct Started(App);
@@ -110,6 +116,8 @@ pub async fn run(options: Options) -> Result<(), Failed> {
 #[cfg(feature = "shop")]
 async fn shop(exit: bool) -> Result<(), Failed> {
     let mailbox = Mailbox::open().await.map_err(Failed::because)?;
+    let setup = Setup { calls_max: CALLS_MAX, ..Setup::default() };
+    let bank = Sandbox::start(setup).await.map_err(Failed::because)?;
     let key_bytes = random_bytes::<32>();
     let key = BASE64.encode(key_bytes);
     let secret = || format!("{:032x}", u128::from_be_bytes(random_bytes()));
@@ -118,8 +126,17 @@ async fn shop(exit: bool) -> Result<(), Failed> {
         format!(
             "listen = \"{listen}\"\nstore = \"memory:\"\nidle_drain_seconds = 0\n\
              admin_token = \"{admin_token}\"\n[sources.sm]\nprotocol = \"sm\"\n\
-             token = \"{hook_token}\"\nholds_stock = true\n[shop]\nname = \"Лавка\"\nkey = \"{key}\"\n\
+             token = \"{hook_token}\"\nholds_stock = true\n[gateways.bank]\n\
+             protocol = \"invoicebox\"\nurl = \"{}\"\ntoken = \"{}\"\nmerchant_id = \"{}\"\n\
+             signing_key = \"{}\"\nbank_card_method_id = 1\nsbp_method_id = 2\n\
+             [merchants.lavka]\napi_key = \"{}\"\n[shop]\nname = \"Лавка\"\n\
+             merchant = \"lavka\"\nvat = \"RUS_VAT20\"\nkey = \"{key}\"\n\
              [shop.mail]\nurl = \"{}\"\nfrom = \"Лавка <shop@shop.example>\"\n",
+            bank.url(),
+            bank.setup().token.expose(),
+            bank.setup().merchant_id,
+            bank.setup().signing_key.expose(),
+            secret(),
             mailbox.url()
         )
     };
@@ -137,10 +154,12 @@ async fn shop(exit: bool) -> Result<(), Failed> {
     let server = &Server::at(&url, Secret::new(admin_token.clone()))?;
     let desk = tillgate_lab::demo::shop::Desk {
         mailbox: &mailbox,
+        bank: &bank,
         marketplace: Secret::new(hook_token.clone()),
         credit: async |client: &str, sum: &str| {
             let (sum, reason) = (sum.parse().unwrap_or_default(), "You have waited long");
-            show::shop::ledger::give(server, client, sum, reason, "demo").await.is_ok()
+            let key = format!("demo-{sum}");
+            show::shop::ledger::give(server, client, sum, reason, &key).await.is_ok()
         },
         service: || super::bench::header_of(key_bytes),
         books: async || {

@@ -35,6 +35,14 @@ pub fn check(settings: &Settings) -> Result<(), String> {
     settings.notify.telegram.as_ref().map_or(Ok(()), check_telegram)?;
     if let Some(shop) = &settings.shop {
         shop.check().map_err(|why| format!("shop{why}"))?;
+        if let Some(name) = &shop.merchant
+            && !settings.merchants.contains_key(name)
+        {
+            return Err(format!(
+                "shop.merchant: there is no section [merchants.{name}]. Add one with an api_key, or \
+                 leave shop.merchant out: then only wallets pay"
+            ));
+        }
     }
     if settings.idle_drain_seconds > IDLE_DRAIN_SECONDS_MAX {
         return Err(format!("idle_drain_seconds: at most {IDLE_DRAIN_SECONDS_MAX}"));

@@ -327,6 +327,27 @@ pub const SECTIONS: &[Section] = &[
                 "15",
                 "How long goods are held for a client who is about to pay, in minutes.",
             ),
+            Setting::optional(
+                "merchant",
+                Text,
+                "The section `[merchants.*]` by which it takes money: the shop is a merchant of \
+                    the gateway. Its `callback_url` and `callback_secret` may be left out. Without \
+                    it only wallets pay.",
+            ),
+            Setting::or("pay_minutes", Number, "20", "How long a buyer has to pay, in minutes."),
+            Setting::or(
+                "confirm_minutes",
+                Number,
+                "15",
+                "How long held money waits for the client to confirm the order, in minutes.",
+            ),
+            Setting::or(
+                "vat",
+                Text,
+                "\"VATNONE\"",
+                "The rate of value added tax of products whose feed names none, and of the \
+                    delivery: as in `POST /v1/orders`.",
+            ),
             Setting::or(
                 "unpaid_orders_max",
                 Number,

@@ -13,20 +13,24 @@ pub enum ServiceName {
     Delivery,
     Menu,
     Notification,
+    Orchestra,
     Order,
+    Payment,
     Store,
     Front,
 }
 
 impl ServiceName {
     /// The services of the shop.
-    pub(super) const OF_THE_SHOP: [ServiceName; 8] = [
+    pub const OF_THE_SHOP: [ServiceName; 10] = [
         ServiceName::Auth,
         ServiceName::Billing,
         ServiceName::Delivery,
         ServiceName::Menu,
         ServiceName::Notification,
+        ServiceName::Orchestra,
         ServiceName::Order,
+        ServiceName::Payment,
         ServiceName::Store,
         ServiceName::Front,
     ];
@@ -44,7 +48,9 @@ impl ServiceName {
             ServiceName::Delivery => "delivery",
             ServiceName::Menu => "menu",
             ServiceName::Notification => "notification",
+            ServiceName::Orchestra => "orchestra",
             ServiceName::Order => "order",
+            ServiceName::Payment => "payment",
             ServiceName::Store => "store",
             ServiceName::Front => "front",
         }

@@ -12,16 +12,18 @@ use serde::{Deserialize, Deserializer};
 use super::{Mail, ServiceName, Services, Sms, StoreUrl, listen_address};
 use crate::kernel::Secret;
 use crate::kernel::setting::http_url;
+use crate::payments::VatCode;
 use crate::texts::Language;
 
 /// Which service calls which other one.
-const CALLS: [(ServiceName, ServiceName); 16] = [
+const CALLS: [(ServiceName, ServiceName); 25] = [
     (ServiceName::Front, ServiceName::Auth),
     (ServiceName::Front, ServiceName::Billing),
     (ServiceName::Front, ServiceName::Delivery),
     (ServiceName::Front, ServiceName::Menu),
     (ServiceName::Front, ServiceName::Notification),
     (ServiceName::Front, ServiceName::Order),
+    (ServiceName::Front, ServiceName::Payment),
     (ServiceName::Front, ServiceName::Store),
     (ServiceName::Delivery, ServiceName::Auth),
     (ServiceName::Delivery, ServiceName::Order),
@@ -30,13 +32,29 @@ const CALLS: [(ServiceName, ServiceName); 16] = [
     (ServiceName::Store, ServiceName::Order),
     (ServiceName::Order, ServiceName::Auth),
     (ServiceName::Order, ServiceName::Menu),
+    (ServiceName::Order, ServiceName::Delivery),
+    (ServiceName::Payment, ServiceName::Auth),
+    (ServiceName::Payment, ServiceName::Billing),
+    (ServiceName::Payment, ServiceName::Delivery),
+    (ServiceName::Payment, ServiceName::Gateway),
+    (ServiceName::Payment, ServiceName::Menu),
+    (ServiceName::Payment, ServiceName::Order),
+    (ServiceName::Payment, ServiceName::Store),
     (ServiceName::Billing, ServiceName::Auth),
     (ServiceName::Notification, ServiceName::Auth),
 ];
 
 /// The services that write to each other.
-const WRITERS: [ServiceName; 3] =
-    [ServiceName::Auth, ServiceName::Billing, ServiceName::Notification];
+const WRITERS: [ServiceName; 8] = [
+    ServiceName::Auth,
+    ServiceName::Billing,
+    ServiceName::Notification,
+    ServiceName::Order,
+    ServiceName::Store,
+    ServiceName::Delivery,
+    ServiceName::Payment,
+    ServiceName::Orchestra,
+];
 
 /// The online shop.
 #[derive(Debug, Clone, Deserialize)]
@@ -64,6 +82,20 @@ pub struct Shop {
     /// How long goods are held for a client who is about to pay, in minutes.
     #[serde(default = "hold_minutes_default")]
     pub hold_minutes: u32,
+    /// The section `[merchants.*]` by which it takes money. Without it only
+    /// wallets pay.
+    pub merchant: Option<String>,
+    /// How long a buyer has to pay, in minutes.
+    #[serde(default = "pay_minutes_default")]
+    pub pay_minutes: u32,
+    /// How long held money waits for the client to confirm the order, in
+    /// minutes.
+    #[serde(default = "confirm_minutes_default")]
+    pub confirm_minutes: u32,
+    /// The rate of value added tax of products whose feed names none, and of
+    /// the delivery.
+    #[serde(default = "vat_default")]
+    pub vat: VatCode,
     /// The most orders of a client that are not paid, beside the basket. Each
     /// may hold goods.
     #[serde(default = "unpaid_orders_max_default")]
@@ -91,6 +123,21 @@ fn moscow() -> TimeZone {
 const fn hold_minutes_default() -> u32 {
     15
 }
+
+const fn pay_minutes_default() -> u32 {
+    20
+}
+
+const fn confirm_minutes_default() -> u32 {
+    15
+}
+
+const fn vat_default() -> VatCode {
+    VatCode::None
+}
+
+/// The longest that a payment, or held money, may take, in minutes.
+const PAY_MINUTES_MAX: u32 = 60;
 
 const fn unpaid_orders_max_default() -> u32 {
     20
@@ -120,9 +167,7 @@ impl Shop {
         if let Some(url) = &self.public_url {
             http_url(".public_url", url)?;
         }
-        if !(1..=HOLD_MINUTES_MAX).contains(&self.hold_minutes) {
-            return Err(format!(".hold_minutes: must be from 1 to {HOLD_MINUTES_MAX}"));
-        }
+        self.check_minutes()?;
         if self.unpaid_orders_max == 0 {
             return Err(".unpaid_orders_max: must be at least 1, or nobody can order".into());
         }
@@ -166,6 +211,19 @@ impl Shop {
         Ok(())
     }
 
+    fn check_minutes(&self) -> Result<(), String> {
+        for (name, minutes, most) in [
+            ("hold_minutes", self.hold_minutes, HOLD_MINUTES_MAX),
+            ("pay_minutes", self.pay_minutes, PAY_MINUTES_MAX),
+            ("confirm_minutes", self.confirm_minutes, PAY_MINUTES_MAX),
+        ] {
+            if !(1..=most).contains(&minutes) {
+                return Err(format!(".{name}: must be from 1 to {most}"));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks whether services can run without the others.
     pub(super) fn check_services(
         &self,
@@ -175,6 +233,10 @@ impl Shop {
         let has = |service| services.run(service);
         for (caller, called) in CALLS {
             let name = called.as_str();
+            // Wallets need no gateway.
+            if called == ServiceName::Gateway && self.merchant.is_none() {
+                continue;
+            }
             if has(caller) && !has(called) && !self.service_urls.contains_key(name) {
                 return Err(format!(
                     "{caller} calls {called}: run it here too, or set shop.service_urls.{name}"

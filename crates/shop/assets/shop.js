@@ -21,6 +21,16 @@ for (const link of document.querySelectorAll("a[data-opens]")) {
   });
 }
 
+// What to pay with: the button waits until something is chosen.
+for (const form of document.querySelectorAll("form[data-choice]")) {
+  const button = form.querySelector("button");
+  const wake = () => {
+    button.disabled = !form.querySelector("input:checked");
+  };
+  form.addEventListener("change", wake);
+  wake();
+}
+
 // The checkout: only the chosen way is shown, each company says its cost when it
 // is chosen, and the button that pays waits until all is chosen. What couriers
 // have left is asked again and again.

@@ -19,19 +19,26 @@ use tillgate_store::Store;
 use tillgate_store::memory::Memory;
 use tower_service::Service;
 
-use self::table::{AUTH, BILLING, DELIVERY, FRONT, MENU, NOTIFICATION, OPERATOR, ORDER, STORE};
+use self::table::{
+    AUTH, BILLING, DELIVERY, FRONT, MENU, NOTIFICATION, OPERATOR, ORDER, PAYMENT, STORE,
+};
 use crate::assertion::{self, Assertions};
 use crate::auth::{self, Auth};
 use crate::billing::{self, Billing};
+use crate::booked::Bookings;
 use crate::client_orders::ClientOrders;
 use crate::delivery::{self, Delivery};
 use crate::front::{self, Front};
 use crate::menu::{self, Menu};
 use crate::notification::{self, Notification};
+use crate::orchestra::{self, Orchestra};
 use crate::order::{self, Orders};
+use crate::payment::holds::Holds;
+use crate::payment::ledger::Ledger;
+use crate::payment::{self, Payment};
 use crate::prices::Prices;
 use crate::seal::MasterKeys;
-use crate::service_client::ServiceClient;
+use crate::service_client::{Routes, ServiceClient};
 use crate::sessions::Sessions;
 use crate::store::{self, Others, StockKeeper};
 use crate::username::{ClientNumber, Username};
@@ -79,6 +86,7 @@ struct World {
     menu: Router,
     notification: Router,
     order: Router,
+    payment: Router,
     store: Router,
     operator: Router,
     front: Router,
@@ -125,12 +133,16 @@ impl World {
         ));
         let operator = operator.merge(menu::api::routes_for_operator(Arc::clone(&goods)));
         let menu = menu::api::routes(Arc::clone(&goods));
+        let late_delivery = Routes::default();
         let order = order::api::routes(Arc::new(Orders::new(
             letters.clone(),
             clock.clone(),
             letter_keys.clone(),
-            Sessions { auth: ServiceClient::of(auth.clone(), "order") },
-            Prices { menu: ServiceClient::of(menu.clone(), "order") },
+            order::Others {
+                sessions: Sessions { auth: ServiceClient::of(auth.clone(), "order") },
+                prices: Prices { menu: ServiceClient::of(menu.clone(), "order") },
+                bookings: Bookings { delivery: late_delivery.client("order") },
+            },
             order::Settings { unpaid_max: 20, public_url: "https://shop.example".into() },
         )));
         let sessions = Sessions { auth: ServiceClient::of(auth.clone(), "notification") };
@@ -167,6 +179,34 @@ impl World {
         ));
         let operator = operator.merge(delivery::api::routes_for_operator(Arc::clone(&delivery)));
         let delivery = delivery::api::routes(delivery);
+        late_delivery.put(delivery.clone());
+        let called = |routes: &Router| ServiceClient::of(routes.clone(), "payment");
+        let others = payment::Others {
+            sessions: Sessions { auth: called(&auth) },
+            orders: ClientOrders { order: called(&order) },
+            bookings: Bookings { delivery: called(&delivery) },
+            prices: Prices { menu: called(&menu) },
+            holds: Holds { store: called(&shelves), delivery: called(&delivery) },
+            ledger: Ledger { billing: called(&billing) },
+            gateway: None,
+        };
+        let settings = payment::Settings {
+            public_url: "https://shop.example".into(),
+            pay_for: hold_for,
+            confirm_wait: hold_for,
+            vat: "VATNONE".into(),
+            description: String::new(),
+            delivery: String::new(),
+            callback_keys: Vec::new(),
+        };
+        let keys = letters.keys.clone();
+        let payment =
+            Payment::new(letters.store.clone(), clock.clone(), keys.clone(), others, settings);
+        let payment = Arc::new(payment);
+        let operator = operator.merge(payment::api::routes_for_operator(Arc::clone(&payment)));
+        let payment = payment::api::routes(payment);
+        let orchestra = Orchestra { store: letters.store.clone(), clock: clock.clone(), keys };
+        let operator = operator.merge(orchestra::api::routes_for_operator(Arc::new(orchestra)));
         let letters = notification::api::Api::new(letters, sessions, "https://shop.example".into());
         let notification = notification::api::routes(Arc::new(letters));
         let front = Front {
@@ -180,6 +220,7 @@ impl World {
             store: ServiceClient::of(shelves.clone(), "front"),
             menu: ServiceClient::of(menu.clone(), "front"),
             order: ServiceClient::of(order.clone(), "front"),
+            payment: ServiceClient::of(payment.clone(), "front"),
             notification: ServiceClient::of(notification.clone(), "front"),
             has_sms: true,
             forms: Signer::new(&[7; 32], "form"),
@@ -194,6 +235,7 @@ impl World {
             menu,
             notification,
             order,
+            payment,
             store: shelves,
             operator,
             front: front::routes(Arc::new(front)),
@@ -296,6 +338,8 @@ async fn ask(world: &World, routes: &Router, line: &Line, caller: &str) -> Statu
         ("orchestra", "store")
     } else if DELIVERY.contains(line) {
         ("orchestra", "delivery")
+    } else if PAYMENT.contains(line) {
+        ("orchestra", "payment")
     } else {
         ("front", "auth")
     };
@@ -331,6 +375,7 @@ fn every_route_is_in_the_table() {
         (include_str!("billing/api/mod.rs"), BILLING, billing::contract::contract()),
         (include_str!("menu/api.rs"), MENU, menu::contract::contract()),
         (include_str!("order/api.rs"), ORDER, order::contract::contract()),
+        (include_str!("payment/api.rs"), PAYMENT, payment::contract::contract()),
         (include_str!("store/api.rs"), STORE, store::contract::contract()),
         (include_str!("delivery/api.rs"), DELIVERY, delivery::contract::contract()),
         (include_str!("notification/api.rs"), NOTIFICATION, notification::contract::contract()),
@@ -350,6 +395,7 @@ async fn everybody_may_do_what_the_table_says() {
     hold(BILLING, |world| &world.billing).await;
     hold(MENU, |world| &world.menu).await;
     hold(ORDER, |world| &world.order).await;
+    hold(PAYMENT, |world| &world.payment).await;
     hold(STORE, |world| &world.store).await;
     hold(DELIVERY, |world| &world.delivery).await;
     hold(NOTIFICATION, |world| &world.notification).await;
@@ -358,5 +404,6 @@ async fn everybody_may_do_what_the_table_says() {
     hold(OPERATOR, |world| &world.menu).await;
     hold(OPERATOR, |world| &world.store).await;
     hold(OPERATOR, |world| &world.delivery).await;
+    hold(OPERATOR, |world| &world.payment).await;
     hold(FRONT, |world| &world.front).await;
 }

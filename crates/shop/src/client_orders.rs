@@ -4,12 +4,14 @@ use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use http::{Method, StatusCode};
 use serde::Deserialize;
+use tillgate_kernel::Money;
 
 use crate::Refusal;
 use crate::form::Fault;
 use crate::order_id::OrderId;
 use crate::order_problem::OrderProblem;
 use crate::product_id::ProductId;
+use crate::roubles::Roubles;
 use crate::service_client::{Caller, ServiceClient};
 
 /// The longest id of an order, in characters.
@@ -24,6 +26,8 @@ pub struct ClientOrder {
     pub id: OrderId,
     pub version: u64,
     pub lines: Vec<OrderLine>,
+    /// Without the delivery.
+    pub total: Money,
 }
 
 /// A query that names an order.
@@ -51,6 +55,7 @@ impl OfOrder {
 pub struct OrderLine {
     pub product: ProductId,
     pub name: String,
+    pub price: Money,
     pub pieces: u64,
 }
 
@@ -66,6 +71,7 @@ struct Order {
     id: String,
     status: String,
     version: u64,
+    total: Roubles,
     order_items: Vec<Item>,
 }
 
@@ -79,6 +85,7 @@ struct Item {
 struct Product {
     id: ProductId,
     name: String,
+    price: Roubles,
 }
 
 impl ClientOrders {
@@ -129,12 +136,13 @@ impl ClientOrders {
         if order.order_items.is_empty() {
             return Err(Refusal::Order(OrderProblem::Empty));
         }
-        let line = |Item { product: Product { id: product, name }, quantity: pieces }| OrderLine {
-            product,
-            name,
-            pieces,
+        let line = |Item { product, quantity }| OrderLine {
+            product: product.id,
+            name: product.name,
+            price: product.price.0,
+            pieces: quantity,
         };
         let lines = order.order_items.into_iter().map(line).collect();
-        Ok(ClientOrder { id, version, lines })
+        Ok(ClientOrder { id, version, lines, total: order.total.0 })
     }
 }

@@ -8,6 +8,8 @@
 //! - [`order`]: baskets and orders;
 //! - [`store`]: goods that are held for orders;
 //! - [`delivery`]: how orders come to clients;
+//! - [`payment`]: how orders are paid;
+//! - [`orchestra`]: the agreement on an order;
 //! - [`front`]: the buyers' pages.
 //!
 //! What services share:
@@ -24,20 +26,24 @@
 //!   clients, orders, products and sums are written;
 //! - [`service_client`] calls another service, with an [`assertion`] of who
 //!   calls; [`sessions`] asks whose session a request has, [`prices`] what
-//!   products cost, [`client_orders`] what an order has;
+//!   products cost, [`client_orders`] what an order has, [`booked`] how it
+//!   comes;
 //! - [`stored`] lists what is stored, and [`sweeper`] deletes what is past its
 //!   time;
 //! - [`refusal`] has the errors of all services, with their texts,
-//!   `order_problem` those about orders, `delivery_problem` those about their
-//!   delivery;
+//!   `order_problem` those about orders, `payment_problem` those about
+//!   payments, `delivery_problem` those about deliveries;
 //! - [`seal`] encrypts personal data with a key for each client.
 
 #[cfg(test)]
 mod access;
+#[cfg(test)]
+mod agreement;
 pub mod asked;
 pub mod assertion;
 pub mod auth;
 pub mod billing;
+pub mod booked;
 pub mod bus;
 pub mod client_orders;
 pub mod contract;
@@ -50,10 +56,13 @@ pub mod front;
 pub mod menu;
 pub mod notification;
 pub mod openapi;
+pub mod orchestra;
 pub mod order;
 pub mod order_id;
 mod order_problem;
 pub mod outlets;
+pub mod payment;
+mod payment_problem;
 pub mod prices;
 pub mod product_id;
 pub mod refusal;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{auth, billing, contract, delivery, menu, notification, order, store};
+use crate::{auth, billing, contract, delivery, menu, notification, order, payment, store};
 
 /// The document.
 #[must_use]
@@ -14,6 +14,7 @@ pub fn document() -> Value {
         menu::contract::contract(),
         notification::contract::contract(),
         order::contract::contract(),
+        payment::contract::contract(),
         store::contract::contract(),
     ])
 }

@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use tillgate_kernel::{Language, Money};
 
+use crate::formats::agreement::Reason;
 use crate::product_id::ProductId;
 use crate::roubles::Roubles;
 
@@ -63,6 +64,12 @@ pub enum OrderProblem {
     Empty,
     /// The time for which goods were held is over.
     HoldExpired,
+    /// The order is not agreed on, so it is not picked.
+    NotAgreedOn,
+    /// The order cannot be withdrawn any more, for this reason.
+    TooLate(Reason),
+    /// The order costs nothing, so it is not paid.
+    NothingToPay,
     /// Goods of the stock with this name are held, so it cannot be left out.
     StockInUse(String),
     /// Lines have become dearer; the order has this version now.
@@ -95,6 +102,9 @@ impl OrderProblem {
             OrderProblem::TooManyLines(_) => (StatusCode::CONFLICT, "too-many-lines"),
             OrderProblem::Empty => (StatusCode::CONFLICT, "empty-order"),
             OrderProblem::HoldExpired => (StatusCode::CONFLICT, "hold-expired"),
+            OrderProblem::NotAgreedOn => (StatusCode::CONFLICT, "not-agreed-on"),
+            OrderProblem::NothingToPay => (StatusCode::CONFLICT, "nothing-to-pay"),
+            OrderProblem::TooLate(_) => (StatusCode::CONFLICT, "too-late"),
             OrderProblem::StockInUse(_) => (StatusCode::CONFLICT, "stock-in-use"),
             OrderProblem::PricesChanged { .. } => (StatusCode::CONFLICT, "prices-changed"),
             OrderProblem::Short { .. } => (StatusCode::CONFLICT, "insufficient-stock"),
@@ -155,6 +165,24 @@ impl OrderProblem {
             OrderProblem::HoldExpired => (
                 "Время, на которое товар отложен, вышло. Отложите его ещё раз".into(),
                 "The time for which the goods were held is over. Hold them again".into(),
+            ),
+            OrderProblem::NotAgreedOn => (
+                "Заказ ещё не согласован: собирать его рано".into(),
+                "The order is not agreed on yet: it is too early to pick it".into(),
+            ),
+            OrderProblem::TooLate(reason) => (
+                format!(
+                    "Отменить уже нельзя: {}. Позвоните в магазин",
+                    lower(reason.text(Language::Ru))
+                ),
+                format!(
+                    "It is too late to cancel: {}. Call the shop",
+                    lower(reason.text(Language::En))
+                ),
+            ),
+            OrderProblem::NothingToPay => (
+                "Этот заказ ничего не стоит. Подтвердите его без оплаты".into(),
+                "This order costs nothing. Process it without paying".into(),
             ),
             OrderProblem::StockInUse(stock) => (
                 format!(
@@ -224,10 +252,13 @@ impl OrderProblem {
             | OrderProblem::TooManyOrders(_)
             | OrderProblem::Empty
             | OrderProblem::HoldExpired
+            | OrderProblem::NotAgreedOn
+            | OrderProblem::NothingToPay
             | OrderProblem::StockInUse(_) => json!({}),
             OrderProblem::NotSoldNow { from, until, .. } => {
                 json!({"soldFrom": from, "soldUntil": until})
             }
+            OrderProblem::TooLate(reason) => json!({"reason": reason}),
             OrderProblem::OrderLimit { most, .. } => json!({"limit": most}),
             OrderProblem::NotSoldThere { outlets, .. } => json!({"stores": outlets}),
             OrderProblem::PricesChanged { version, lines } => {
@@ -247,4 +278,11 @@ impl OrderProblem {
         };
         if let Value::Object(members) = members { members } else { Map::new() }
     }
+}
+
+/// A sentence as a part of another one.
+fn lower(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_lowercase);
+    first.chain(letters).collect()
 }

@@ -22,6 +22,8 @@ pub struct Price {
     pub name: String,
     pub article: String,
     pub price: Money,
+    /// The rate of value added tax, as the catalogue names it.
+    pub vat: Option<String>,
     pub is_on_sale: bool,
     /// The most pieces of an order.
     pub order_max: Option<u64>,
@@ -81,6 +83,8 @@ struct Item {
     name: String,
     article: String,
     price: Roubles,
+    #[serde(default)]
+    vat: Option<String>,
     is_on_sale: bool,
     order_max: Option<u64>,
     sold_from: Option<String>,
@@ -131,6 +135,7 @@ impl Prices {
                 name: item.name,
                 article: item.article,
                 price: item.price.0,
+                vat: item.vat,
                 is_on_sale: item.is_on_sale,
                 order_max: item.order_max,
                 outlets: item.stores,

@@ -12,6 +12,7 @@ use tillgate_store::{CommitError, Unavailable};
 use crate::delivery_problem::DeliveryProblem;
 use crate::form::{Fault, NotAForm};
 use crate::order_problem::OrderProblem;
+use crate::payment_problem::PaymentProblem;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub enum Refusal {
     Order(OrderProblem),
     /// The order cannot come to its client so.
     Delivery(DeliveryProblem),
+    /// The order is not paid.
+    Payment(PaymentProblem),
     /// There is no such thing, or it is another client's.
     NotFound,
     /// Another site has sent it.
@@ -168,6 +171,7 @@ impl Refusal {
             Refusal::ForServices | Refusal::NoRole => (StatusCode::FORBIDDEN, "forbidden"),
             Refusal::Order(problem) => problem.kind(),
             Refusal::Delivery(problem) => problem.kind(),
+            Refusal::Payment(problem) => problem.kind(),
             Refusal::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Refusal::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
             Refusal::LoginTaken => (StatusCode::CONFLICT, "login-taken"),
@@ -266,6 +270,7 @@ impl Refusal {
             Refusal::WrongState(stage) => stage.text(),
             Refusal::Order(problem) => return problem.text(language),
             Refusal::Delivery(problem) => return problem.text(language),
+            Refusal::Payment(problem) => return problem.text(language),
             Refusal::NotFound => ("Этого нет".into(), "There is no such thing".into()),
             Refusal::CrossSite => (
                 "Запрос пришёл с чужой страницы. Обновите страницу и повторите".into(),
@@ -339,6 +344,7 @@ impl Refusal {
             | Refusal::NoRole
             | Refusal::Order(_)
             | Refusal::Delivery(_)
+            | Refusal::Payment(_)
             | Refusal::NotFound
             | Refusal::CrossSite
             | Refusal::LoginTaken
@@ -370,6 +376,8 @@ impl Refusal {
         let members = if let Refusal::Order(problem) = &self {
             problem.members()
         } else if let Refusal::Delivery(problem) = &self {
+            problem.members()
+        } else if let Refusal::Payment(problem) = &self {
             problem.members()
         } else {
             Map::new()
@@ -475,6 +483,7 @@ mod tests {
             include_str!("refusal.rs"),
             include_str!("order_problem.rs"),
             include_str!("delivery_problem.rs"),
+            include_str!("payment_problem.rs"),
         ] {
             let (_, kinds) = source.split_once("const fn kind").expect("the kinds");
             let (kinds, _) = kinds.split_once("/// What is wrong, and").expect("their end");

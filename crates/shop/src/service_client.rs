@@ -4,7 +4,7 @@
 //! are called over HTTP, with a signed assertion of who calls.
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -32,9 +32,29 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub enum ServiceClient {
     /// In this process, called by the service with this name.
-    Here { routes: Router, caller: CalledBy },
+    Here { routes: Arc<OnceLock<Router>>, caller: CalledBy },
     /// In another process.
     There(Box<Remote>),
+}
+
+/// The routes of a service of this process. They may be put here later: two
+/// services may call each other.
+#[derive(Debug, Clone, Default)]
+pub struct Routes(Arc<OnceLock<Router>>);
+
+impl Routes {
+    /// A client of them, for the service `caller`.
+    #[must_use]
+    pub fn client(&self, caller: &'static str) -> ServiceClient {
+        ServiceClient::Here { routes: Arc::clone(&self.0), caller: CalledBy(caller) }
+    }
+
+    /// Puts them here. They are put here once.
+    pub fn put(&self, routes: Router) {
+        if self.0.set(routes).is_err() {
+            tracing::error!("the routes of a service were made twice; the first ones are called");
+        }
+    }
 }
 
 /// Which service of this process calls: nobody else can put it into a request.
@@ -63,6 +83,8 @@ pub struct Caller {
     pub user_agent: Option<HeaderValue>,
     pub peer: Option<Peer>,
     pub forwarded_for: Vec<HeaderValue>,
+    /// Of the request that is sent, if it has one.
+    pub idempotency_key: Option<HeaderValue>,
 }
 
 impl Caller {
@@ -76,6 +98,7 @@ impl Caller {
             user_agent: headers.get(header::USER_AGENT).cloned(),
             peer,
             forwarded_for: all("x-forwarded-for"),
+            idempotency_key: None,
         }
     }
 
@@ -86,6 +109,9 @@ impl Caller {
         }
         for address in &self.forwarded_for {
             headers.append("x-forwarded-for", address.clone());
+        }
+        if let Some(key) = &self.idempotency_key {
+            headers.insert("idempotency-key", key.clone());
         }
         if let Some(language) = &self.language {
             headers.insert(header::ACCEPT_LANGUAGE, language.clone());
@@ -145,8 +171,10 @@ impl Reply {
 impl ServiceClient {
     /// A service in this process, for the service `caller`.
     #[must_use]
-    pub const fn of(routes: Router, caller: &'static str) -> ServiceClient {
-        ServiceClient::Here { routes, caller: CalledBy(caller) }
+    pub fn of(routes: Router, caller: &'static str) -> ServiceClient {
+        let place = Routes::default();
+        place.put(routes);
+        place.client(caller)
     }
 
     /// The service `name` in the process at `url`, for the service `caller`.
@@ -191,6 +219,10 @@ impl ServiceClient {
                 })?;
                 let (mut head, body) = request.into_parts();
                 head.headers = headers;
+                let Some(routes) = routes.get() else {
+                    tracing::error!(path, "a service was called before it was there");
+                    return Err(Refusal::Unavailable);
+                };
                 let Ok(response) = routes.clone().call(Request::from_parts(head, body)).await;
                 let (head, body) = response.into_parts();
                 let (bytes, is_whole) = read_body(body).await.map_err(|_| Refusal::Unavailable)?;

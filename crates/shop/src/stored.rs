@@ -25,13 +25,16 @@ use crate::menu::product::Product;
 use crate::notification::notice::Notice;
 use crate::notification::recipient::Recipient;
 use crate::notification::take::{MAIL, SMS};
+use crate::orchestra::saga::Saga;
 use crate::order::shop_order::{Baskets, ShopOrder};
 use crate::outlets::Outlets;
+use crate::payment::payer::Payer;
+use crate::payment::shop_payment::ShopPayment;
 use crate::reservation::Reservation;
 use crate::store::hold::Hold;
 use crate::sweeper::Swept;
 
-pub const KINDS: [Kind; 20] = [
+pub const KINDS: [Kind; 23] = [
     Client::KIND,
     Session::KIND,
     Attempts::KIND,
@@ -52,12 +55,18 @@ pub const KINDS: [Kind; 20] = [
     Plan::KIND,
     Booking::KIND,
     Addressee::KIND,
+    Saga::KIND,
+    ShopPayment::KIND,
+    Payer::KIND,
 ];
 
-pub const LANES: [Lane; 7] = [
+pub const LANES: [Lane; 10] = [
     Service::Auth.lane(),
     Service::Billing.lane(),
     Service::Notification.lane(),
+    Service::Order.lane(),
+    Service::Payment.lane(),
+    Service::Orchestra.lane(),
     Service::Store.lane(),
     Service::Delivery.lane(),
     MAIL,
@@ -90,6 +99,8 @@ pub fn swept() -> Vec<Swept> {
         Swept { list: Notice::all(), kept_for: DAY * NOTICES_DAYS },
         Swept { list: Hold::over(), kept_for: DAY * TOMBSTONES_DAYS },
         Swept { list: Booking::over(), kept_for: DAY * TOMBSTONES_DAYS },
+        Swept { list: ShopPayment::marks(), kept_for: DAY * TOMBSTONES_DAYS },
+        Swept { list: Saga::over(), kept_for: DAY * TOMBSTONES_DAYS },
     ];
     // Nobody has asked for them again while their notice was there.
     let dead =

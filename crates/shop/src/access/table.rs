@@ -15,6 +15,11 @@ pub const OPERATOR: &[Line] = &[
     ("GET", "/store/holds", Sent::Nothing, [404; 6]),
     ("GET", "/store/promised?stock=x", Sent::Nothing, [404; 6]),
     ("GET", "/store/taken?stock=x&article=y", Sent::Nothing, [404; 6]),
+    ("POST", "/store/cases/482993011752/take", Sent::Nothing, [404; 6]),
+    ("GET", "/payment/owed", Sent::Nothing, [404; 6]),
+    ("GET", "/payment/orders/482993011752", Sent::Nothing, [404; 6]),
+    ("GET", "/orchestra/sagas", Sent::Nothing, [404; 6]),
+    ("GET", "/orchestra/sagas/482993011752", Sent::Nothing, [404; 6]),
     ("GET", "/delivery/plan", Sent::Nothing, [404; 6]),
     ("PUT", "/delivery/plan", Sent::Json("{}"), [404; 6]),
     ("GET", "/delivery/bookings", Sent::Nothing, [404; 6]),
@@ -122,6 +127,19 @@ pub const ORDER: &[Line] = &[
     ("GET", "/get", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
     ("GET", "/get?orderId=a2", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
     ("GET", "/list", Sent::Nothing, [401, 200, 200, 200, 200, 401]),
+    ("PUT", "/process", Sent::Json(r#"{"id":"a1","version":0}"#), [401, 404, 404, 404, 404, 401]),
+];
+
+pub const PAYMENT: &[Line] = &[
+    ("GET", "/tokens/get", Sent::Nothing, [401, 200, 200, 200, 200, 401]),
+    ("GET", "/pay?orderId=a1", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
+    (
+        "POST",
+        "/pay",
+        Sent::Json(r#"{"orderId":"a1","version":0,"tokenType":"QR_PAY"}"#),
+        [401, 400, 400, 400, 400, 401],
+    ),
+    ("POST", "/notice", Sent::Json("{}"), [401; 6]),
 ];
 
 pub const STORE: &[Line] = &[
@@ -134,6 +152,12 @@ pub const STORE: &[Line] = &[
     ),
     ("GET", "/reserve?orderId=a1", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
     ("DELETE", "/reserve?orderId=a1", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
+    (
+        "POST",
+        "/extend",
+        Sent::Json(r#"{"orderId":"482993011752","version":0,"seconds":60}"#),
+        [401, 403, 403, 403, 403, 409],
+    ),
 ];
 
 /// Of an address and a point that there are not.
@@ -148,6 +172,12 @@ pub const DELIVERY: &[Line] = &[
     ),
     ("DELETE", "/book?orderId=a1", Sent::Nothing, [401, 404, 404, 404, 404, 401]),
     ("GET", "/case?orderId=a1", Sent::Nothing, [401, 404, 404, 404, 404, 404]),
+    (
+        "POST",
+        "/extend",
+        Sent::Json(r#"{"orderId":"482993011752","version":0,"seconds":61}"#),
+        [401, 403, 403, 403, 403, 409],
+    ),
 ];
 
 pub const NOTIFICATION: &[Line] = &[
@@ -172,6 +202,10 @@ pub const FRONT: &[Line] = &[
     ("POST", "/checkout/points", Sent::Form("filter=x"), [403; 6]),
     ("POST", "/checkout/couriers", Sent::Form("address=x"), [403; 6]),
     ("GET", "/checkout/pay", Sent::Nothing, [303; 6]),
+    ("POST", "/checkout/pay", Sent::Form("means=QR_PAY"), [303; 6]),
+    ("POST", "/orders/{id}/process", Sent::Form("version=0"), [303; 6]),
+    ("POST", "/orders/{id}/cancel", Sent::Form("version=0"), [303; 6]),
+    ("POST", "/orders/{id}/again", Sent::Form("to=edit"), [303; 6]),
     ("GET", "/orders", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
     ("GET", "/orders/{id}", Sent::Nothing, [303, 404, 404, 404, 404, 303]),
     ("GET", "/register", Sent::Nothing, [200, 200, 200, 200, 200, 200]),

@@ -140,7 +140,7 @@ impl Auth {
         let (now, number) = (self.clock.now(), client.number());
         let known = client.clone();
         let contacts = |revision| known.contacts(profile, revision);
-        for service in [Service::Billing, Service::Notification] {
+        for service in [Service::Billing, Service::Payment, Service::Notification] {
             client.send(service, contacts, &self.keys, now, batch);
         }
         let task = |_| Task::UseContacts { client: number, old };

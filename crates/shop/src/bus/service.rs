@@ -7,10 +7,12 @@ use tillgate_kernel::outbox::{Lane, Ordering};
 pub enum Service {
     Auth,
     Billing,
+    Payment,
     Notification,
     Order,
     Store,
     Delivery,
+    Orchestra,
 }
 
 /// The lanes of the inboxes are numbered from here on.
@@ -22,10 +24,12 @@ impl Service {
         match self {
             Service::Auth => 1,
             Service::Billing => 2,
+            Service::Payment => 3,
             Service::Notification => 4,
             Service::Order => 5,
             Service::Store => 6,
             Service::Delivery => 7,
+            Service::Orchestra => 8,
         }
     }
 
@@ -36,10 +40,12 @@ impl Service {
         let name = match self {
             Service::Auth => "shop_auth",
             Service::Billing => "shop_billing",
+            Service::Payment => "shop_payment",
             Service::Notification => "shop_notification",
             Service::Order => "shop_order",
             Service::Store => "shop_store",
             Service::Delivery => "shop_delivery",
+            Service::Orchestra => "shop_orchestra",
         };
         Lane::new(FIRST_LANE + self.number(), Ordering::None, name)
     }

@@ -103,6 +103,7 @@ fn parameter(parameter: &Parameter) -> Value {
     let place = match parameter.place {
         Place::Path => "path",
         Place::Query => "query",
+        Place::Header => "header",
     };
     json!({"name": parameter.name, "in": place, "required": parameter.is_required,
         "description": parameter.about, "schema": {"type": "string"}})
@@ -229,6 +230,7 @@ fn member_schema(member: &Member) -> Value {
         MemberKind::Switch => json!({"type": "boolean"}),
         MemberKind::Whole => json!({"type": "integer"}),
         MemberKind::WholeOrNull => json!({"type": ["integer", "null"]}),
+        MemberKind::Texts => json!({"type": "array", "items": {"type": "string"}}),
         MemberKind::WholesOrNull => {
             json!({"type": ["array", "null"], "items": {"type": "integer"}})
         }

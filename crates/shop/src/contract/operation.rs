@@ -105,6 +105,7 @@ pub struct Parameter {
 pub enum Place {
     Path,
     Query,
+    Header,
 }
 
 /// The answer of an operation that succeeds.
@@ -155,6 +156,8 @@ pub enum MemberKind {
     Switch,
     Whole,
     WholeOrNull,
+    /// A list of texts.
+    Texts,
     /// A list of whole numbers, or null.
     WholesOrNull,
     /// A sum of money, as a number with two decimals.

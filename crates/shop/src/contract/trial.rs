@@ -166,6 +166,9 @@ pub fn fits(contract: &Contract, name: &str, answer: &Value) {
             MemberKind::AmountOrNull | MemberKind::WholeOrNull => {
                 value.is_number() || value.is_null()
             }
+            MemberKind::Texts => {
+                value.as_array().is_some_and(|all| all.iter().all(Value::is_string))
+            }
             MemberKind::WholesOrNull => {
                 let is_whole = |all: &Vec<Value>| all.iter().all(Value::is_u64);
                 value.is_null() || value.as_array().is_some_and(is_whole)

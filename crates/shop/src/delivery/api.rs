@@ -26,6 +26,7 @@ use crate::assertion::Assertions;
 use crate::client_orders::OfOrder;
 use crate::form::Fault;
 use crate::order_id::OrderId;
+use crate::reservation::extend::{Extended, Extension};
 use crate::roubles::Roubles;
 use crate::username::ClientNumber;
 
@@ -54,6 +55,7 @@ pub fn routes(delivery: Arc<Delivery>) -> Router {
         .route("/variants", get(variants))
         .route("/book", post(book).delete(release))
         .route("/case", get(case))
+        .route("/extend", post(extend))
         .with_state(delivery)
 }
 
@@ -214,6 +216,22 @@ async fn case_of(
     let id = OfOrder::read(query)?;
     let order = order_named(asked, &id).await?;
     asked.service.case_of(order).await
+}
+
+/// `POST /extend`
+async fn extend(mut asked: Asked) -> Response {
+    let outcome = extended(&mut asked).await;
+    asked.personal(outcome)
+}
+
+async fn extended(asked: &mut Asked) -> Result<Extended, Refusal> {
+    if asked.calling_for_itself().is_none() {
+        let person = asked.person();
+        asked.service.sessions.client(&person).await?;
+        return Err(Refusal::ForServices);
+    }
+    let extension = asked.change(Extension::read).await?;
+    asked.service.bookings.extend(&extension).await
 }
 
 /// `GET /delivery/plan`

@@ -2,7 +2,6 @@
 
 use jiff::civil::{Date, Time};
 use tillgate_kernel::Timestamp;
-use tillgate_store::Unavailable;
 
 use super::Delivery;
 use super::asked::{WishedCourier, WishedWay};
@@ -14,9 +13,6 @@ use crate::Refusal;
 use crate::client_orders::ClientOrder;
 use crate::delivery_problem::DeliveryProblem;
 use crate::form::Fault;
-use crate::order_id::OrderId;
-use crate::reservation::State;
-use crate::reservation::participant::Answer;
 use crate::reservation::take::Taken;
 use crate::username::ClientNumber;
 
@@ -124,24 +120,6 @@ impl Delivery {
         }
         let slots = offered.iter().map(|(slot, free)| shown(slot, *free)).collect();
         Err(Refusal::Delivery(DeliveryProblem::SlotFull(slots)))
-    }
-
-    /// Takes for good what is booked for an order.
-    ///
-    /// # Errors
-    /// When the store cannot be used.
-    pub async fn confirm(&self, order: OrderId, version: u64) -> Result<Answer, Unavailable> {
-        let now = self.now_there();
-        let confirmed = |known: &Booking| {
-            let has_begun = known
-                .way
-                .as_ref()
-                .and_then(Way::slot)
-                .is_some_and(|slot| slot.date.to_datetime(slot.begin) <= now);
-            let state = State::Confirmed;
-            (!has_begun).then(|| Booking { state, version, ..known.clone() })
-        };
-        self.bookings.confirm(order, confirmed).await
     }
 
     async fn taken(&self, order: &ClientOrder, way: &Way) -> Result<Taken, Refusal> {

@@ -12,6 +12,7 @@ use crate::contract::{
 };
 use crate::delivery_problem::{DeliveryProblem, FreeSlot, NearPoint};
 use crate::order_problem::OrderProblem;
+use crate::reservation::extend::{EXTENDED, extension};
 
 /// The contract of the service.
 #[must_use]
@@ -89,6 +90,7 @@ const AT_POINT: &[Field] = &[
 ];
 
 const BODIES: &[Body] = &[
+    EXTENDED,
     Body {
         name: "FreeSlot",
         about: "A time of couriers that has room",
@@ -282,5 +284,6 @@ fn operations() -> Vec<Operation> {
                 Answer::with("DeliveryCase", "What is booked"),
             )
         },
+        extension("extendBooking"),
     ]
 }

@@ -9,11 +9,14 @@
 //!   [`addressee`] the key that seals a client's addresses;
 //! - [`variants`] answers how an order could come, [`book`] books it, and
 //!   [`case`] says what is booked;
+//! - [`agreed`] books for good or gives back, as the agreement on the order
+//!   asks;
 //! - [`audit`] is what the bookings are checked by;
 //! - [`contract`] describes the HTTP contract, and [`api`] serves it.
 
 pub mod address;
 pub mod addressee;
+pub mod agreed;
 pub mod api;
 mod asked;
 pub mod audit;
@@ -40,7 +43,6 @@ use tillgate_store::{Store, Unavailable, Versioned};
 use self::booking::Booking;
 use self::plan::Plan;
 use crate::assertion::Assertions;
-use crate::bus::{Consumer, Incoming, NotTaken, Service};
 use crate::client_orders::ClientOrders;
 use crate::reservation::Reservations;
 use crate::seal::MasterKeys;
@@ -68,14 +70,6 @@ pub struct Settings {
     /// Of the times of couriers.
     pub time_zone: TimeZone,
     pub public_url: String,
-}
-
-impl Consumer for Delivery {
-    const SERVICE: Service = Service::Delivery;
-
-    async fn take(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
-        self.bookings.take_canceled(message).await
-    }
 }
 
 impl Delivery {

@@ -70,6 +70,8 @@ pub(super) struct Order {
     status: String,
     order_items: Vec<Item>,
     total: Roubles,
+    /// What of the total is for the delivery, once that is fixed.
+    delivery: Option<Roubles>,
     pub created_at: String,
 }
 
@@ -106,8 +108,10 @@ impl Order {
         }
     }
 
+    /// What the goods cost.
     pub(super) fn total(&self) -> Money {
-        self.total.0
+        let delivery = self.delivery.map_or(0, |one| one.0.kopecks());
+        Money::from_kopecks(self.total.0.kopecks().saturating_sub(delivery))
     }
 
     /// The product of the first line, and how many pieces are wanted.

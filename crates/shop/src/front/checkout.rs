@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use super::Front;
 use super::account::day_and_minute;
 use super::cart::{Order, ShownOrder};
-use super::case::ShownDelivery;
 use super::choice::{Couriers, Points, Wanted};
 use super::market::encoded;
 use super::page::Frame;
@@ -53,26 +52,17 @@ struct CouriersPart {
     couriers: Couriers,
 }
 
-#[derive(Template)]
-#[template(path = "checkout_pay.html")]
-struct Ready {
-    frame: Frame,
-    order: ShownOrder,
-    delivery: ShownDelivery,
-    until: String,
-}
-
 /// What is held for an order.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Hold {
+pub(super) struct Hold {
     version: u64,
     store_id: u64,
-    until: String,
+    pub until: String,
 }
 
 /// Why a page is not shown.
-enum Stop {
+pub(super) enum Stop {
     To(&'static str),
     Refused(Refusal),
     /// What a service says against it.
@@ -188,19 +178,8 @@ pub async fn couriers(State(front): State<Arc<Front>>, request: Request) -> Resp
     }
 }
 
-/// `GET /checkout/pay`: what is held and booked, before it is paid.
-pub async fn pay(State(front): State<Arc<Front>>, headers: HeaderMap) -> Response {
-    match front.ready_page(&headers).await {
-        Ok(page) => {
-            let (visitor, _) = front.visitor(&headers);
-            front.page(&page, StatusCode::OK, &visitor)
-        }
-        Err(stop) => front.stopped(stop, &headers),
-    }
-}
-
 impl Front {
-    fn stopped(&self, stop: Stop, headers: &HeaderMap) -> Response {
+    pub(super) fn stopped(&self, stop: Stop, headers: &HeaderMap) -> Response {
         match stop {
             Stop::To(page) => Redirect::to(page).into_response(),
             Stop::Refused(refusal) => self.sorry(&refusal, headers),
@@ -307,7 +286,7 @@ impl Front {
     }
 
     /// The basket with what is held for it.
-    async fn held_basket(&self, caller: &Caller) -> Result<(Order, Hold), Stop> {
+    pub(super) async fn held_basket(&self, caller: &Caller) -> Result<(Order, Hold), Stop> {
         let Some(order) = self.basket(caller).await? else { return Err(LOG_IN) };
         let Some(order) = order.filter(|order| order.first_line().is_some()) else {
             return Err(Stop::To("/cart"));
@@ -365,25 +344,5 @@ impl Front {
             problem,
         };
         self.page(&page, status, &visitor)
-    }
-
-    async fn ready_page(&self, headers: &HeaderMap) -> Result<Ready, Stop> {
-        let caller = Caller::of(headers, None);
-        let language = self.language_of(headers);
-        let (order, hold) = self.held_basket(&caller).await?;
-        let case = self.case_of(&order, &caller).await?;
-        let case = case.filter(|case| case.is_preliminary() && case.version == order.version);
-        let case = case.ok_or(Stop::To("/checkout"))?;
-        let frame = self.frame(headers);
-        let delivery =
-            case.shown(order.total(), frame.words, language).ok_or(Stop::To("/checkout"))?;
-        // Both times are in one form, in UTC.
-        let until = case.until.unwrap_or_default().min(hold.until);
-        Ok(Ready {
-            frame,
-            until: day_and_minute(&until, &self.time_zone),
-            order: order.shown(language),
-            delivery,
-        })
     }
 }

@@ -12,6 +12,8 @@
 //!   of a product, `cart` the basket, `orders` are the client's orders;
 //! - `checkout` leads from the basket to the payment, and `choice` is what the
 //!   client chooses between there, and `case` how an order comes;
+//! - `pay` chooses what to pay with, in the words of [`pay_words`], and `order`
+//!   is the page of an order, where the client sees what becomes of it;
 //! - `register`, `verify`, `phone`, `login`, `reset`, `account`, `own`,
 //!   `wallet` and `wishes` are the pages.
 
@@ -25,9 +27,12 @@ mod goods;
 mod link_token;
 mod login;
 mod market;
+mod order;
 mod orders;
 mod own;
 mod page;
+mod pay;
+pub mod pay_words;
 mod phone;
 mod posted;
 mod register;
@@ -64,6 +69,7 @@ pub struct Front {
     pub menu: ServiceClient,
     pub notification: ServiceClient,
     pub order: ServiceClient,
+    pub payment: ServiceClient,
     pub store: ServiceClient,
     /// Whether short messages are sent, so that a number can be confirmed.
     pub has_sms: bool,

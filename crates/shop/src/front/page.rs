@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tillgate_kernel::Language;
 
 use super::Front;
+use super::pay_words::{PayWords, pay_words};
 use super::posted::Received;
 use super::visitor::VISITOR;
 use super::words::{Words, words};
@@ -17,13 +18,19 @@ use crate::service_client::Reply;
 pub struct Frame {
     pub lang: &'static str,
     pub words: &'static Words,
+    pub pay: &'static PayWords,
     pub shop: String,
 }
 
 impl Front {
     pub(super) fn frame(&self, headers: &HeaderMap) -> Frame {
         let language = self.language_of(headers);
-        Frame { lang: language.code(), words: words(language), shop: self.name.clone() }
+        Frame {
+            lang: language.code(),
+            words: words(language),
+            pay: pay_words(language),
+            shop: self.name.clone(),
+        }
     }
 
     /// A page, with the cookie of its visitor.

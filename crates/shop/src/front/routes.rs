@@ -8,8 +8,8 @@ use axum::routing::{get, post};
 use http::{HeaderValue, header};
 
 use super::{
-    Front, account, cart, checkout, goods, login, market, orders, own, phone, register, reset,
-    verify, wallet, wishes,
+    Front, account, cart, checkout, goods, login, market, order, orders, own, pay, phone, register,
+    reset, verify, wallet, wishes,
 };
 
 /// The routes of the pages.
@@ -26,9 +26,12 @@ pub fn routes(front: Arc<Front>) -> Router {
         .route("/checkout/begin", post(checkout::begin))
         .route("/checkout/points", post(checkout::points))
         .route("/checkout/couriers", post(checkout::couriers))
-        .route("/checkout/pay", get(checkout::pay))
+        .route("/checkout/pay", get(pay::show).post(pay::submit))
         .route("/orders", get(orders::list))
-        .route("/orders/{id}", get(orders::show))
+        .route("/orders/{id}", get(order::show))
+        .route("/orders/{id}/process", post(order::process))
+        .route("/orders/{id}/cancel", post(order::cancel))
+        .route("/orders/{id}/again", post(order::again))
         .route("/register", get(register::form).post(register::submit))
         .route("/login", get(login::form).post(login::submit))
         .route("/logout", post(login::leave))

@@ -140,6 +140,7 @@ const BODIES: &[Body] = &[
             member("article", MemberKind::Text, "Its article number"),
             PRICE,
             member("isOnSale", MemberKind::Switch, "Whether it can be bought"),
+            member("vat", MemberKind::TextOrNull, "The rate of value added tax, if it is known"),
             ORDER_MAX,
             SOLD_FROM,
             SOLD_UNTIL,

@@ -9,6 +9,7 @@ use tillgate_store::Unavailable;
 use super::Menu;
 use super::limits::ShownLimits;
 use super::product::Product;
+use super::vat::Vat;
 use crate::Refusal;
 use crate::form::Form;
 use crate::prices::PRICED_MAX;
@@ -29,6 +30,8 @@ struct Price {
     article: String,
     price: Roubles,
     is_on_sale: bool,
+    /// The rate of value added tax, if the feed names one.
+    vat: Option<Vat>,
     #[serde(flatten)]
     limits: ShownLimits,
     is_sold_now: bool,
@@ -84,6 +87,7 @@ impl Menu {
                 article: offer.article,
                 price: Roubles(offer.price),
                 is_on_sale,
+                vat: offer.vat,
             });
         }
         Ok(Prices { items })

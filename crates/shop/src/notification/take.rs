@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tillgate_kernel::Partition;
 use tillgate_kernel::chance::random_bytes;
 use tillgate_kernel::outbox::{Lane, Message, Ordering};
+use tillgate_kernel::{Fingerprint, Partition};
 use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Unavailable, Versioned};
 
@@ -12,7 +12,10 @@ use super::Notification;
 use super::notice::Notice;
 use super::recipient::Recipient;
 use crate::bus::{Consumer, Format, Incoming, NotTaken, Service, Unreadable, message_id};
-use crate::formats::{AccountLetter, Contacts, Letter, WalletFilled};
+use crate::formats::agreement::Response;
+use crate::formats::{
+    AccountLetter, Contacts, Done, Letter, OrderNotice, PaymentNotice, WalletFilled,
+};
 use crate::username::{ClientNumber, Username};
 
 /// The lane of letters. The body of a message is the cause of its notice.
@@ -30,6 +33,8 @@ impl Consumer for Notification {
             Contacts::NUMBER => self.take_contacts(partition, &message.read()?).await,
             AccountLetter::NUMBER => self.take_letter(partition, &message.read()?).await,
             WalletFilled::NUMBER => self.take_wallet_filled(message.read()?).await,
+            OrderNotice::NUMBER => self.take_order_notice(message.read()?).await,
+            PaymentNotice::NUMBER => self.take_payment_notice(message.read()?).await,
             other => Err(Unreadable::Format(other).into()),
         }
     }
@@ -57,21 +62,64 @@ impl Notification {
 
     /// Writes to the client, who may have switched it off.
     async fn take_wallet_filled(&self, filled: WalletFilled) -> Result<(), NotTaken> {
+        let WalletFilled { cause, username } = filled;
+        self.write_to(&username, cause, Letter::WalletFilled).await
+    }
+
+    /// Writes that an order was agreed on, or not.
+    async fn take_order_notice(&self, notice: OrderNotice) -> Result<(), NotTaken> {
+        let order = notice.order_id;
+        // An order has one result.
+        let cause = Fingerprint::of(&[b"order", order.to_string().as_bytes()]);
+        let letter = match notice.response {
+            Response::Success => Letter::OrderAgreed { order, total: notice.total },
+            Response::Fail => {
+                Letter::OrderFailed { order, reason: notice.reason, lines: notice.lines }
+            }
+        };
+        self.write_to(&notice.username, cause, letter).await
+    }
+
+    /// Writes that an order was paid, or not, or that money goes back.
+    async fn take_payment_notice(&self, notice: PaymentNotice) -> Result<(), NotTaken> {
+        let PaymentNotice { order_id: order, amount, token_type, reason, .. } = notice;
+        let (event, letter): (&[u8], Letter) = match (notice.request_type, notice.response) {
+            (Done::Charge, Response::Success) => {
+                (b"paid", Letter::Paid { order, amount, token_type })
+            }
+            (Done::Charge, Response::Fail) => {
+                (b"not paid", Letter::NotPaid { order, amount, reason })
+            }
+            (Done::Reverse, Response::Success | Response::Fail) => {
+                (b"back", Letter::MoneyBack { order, amount, token_type })
+            }
+        };
+        let cause = Fingerprint::of(&[b"payment", notice.payment_id.as_bytes(), event]);
+        self.write_to(&notice.username, cause, letter).await
+    }
+
+    /// Writes to a client, once for each cause.
+    async fn write_to(
+        &self,
+        username: &str,
+        cause: Fingerprint,
+        letter: Letter,
+    ) -> Result<(), NotTaken> {
         // The service that registers clients has checked the name.
-        let Some(username) = Username::parse(&filled.username) else { return Ok(()) };
+        let Some(username) = Username::parse(username) else { return Ok(()) };
         let partition = ClientNumber::of(&username).partition();
         let recipient = self.recipient(partition).await?;
-        if !recipient.wishes.wallet {
+        if matches!(letter, Letter::WalletFilled) && !recipient.wishes.wallet {
             return Ok(());
         }
         let contacts = recipient.contacts(partition, &self.keys).map_err(Unreadable::from)?;
         // Another message has them, and may come later.
         let contacts = contacts.ok_or(NotTaken::Refused("the contacts have not arrived"))?;
         let letter = AccountLetter {
-            cause: filled.cause,
+            cause,
             to: contacts.email,
             language: contacts.language,
-            letter: Letter::WalletFilled,
+            letter,
             ends_at: None,
         };
         self.take_letter(partition, &letter).await
@@ -104,7 +152,12 @@ impl Notification {
                 | Letter::Reset { .. }
                 | Letter::AddressTaken
                 | Letter::AddressChanged
-                | Letter::WalletFilled => MAIL,
+                | Letter::WalletFilled
+                | Letter::OrderAgreed { .. }
+                | Letter::OrderFailed { .. }
+                | Letter::Paid { .. }
+                | Letter::NotPaid { .. }
+                | Letter::MoneyBack { .. } => MAIL,
             };
             batch.send(Message {
                 id,

@@ -23,6 +23,11 @@ pub enum Topic {
     AddressTaken,
     AddressChanged,
     WalletFilled,
+    OrderAgreed,
+    OrderFailed,
+    Paid,
+    NotPaid,
+    MoneyBack,
 }
 
 /// The texts of a letter in a language.
@@ -115,6 +120,72 @@ pub const fn words(topic: Topic, language: Language) -> &'static Words {
             before: &["The shop has filled your wallet. You can pay for an order with it."],
             link: "My wallet",
             after: &["You can switch off such letters in your account."],
+        },
+        (Topic::OrderAgreed, Language::Ru) => &Words {
+            subject: "Заказ принят",
+            before: &["Ваш заказ подтверждён: товар за вами, и мы его собираем."],
+            link: "Мой заказ",
+            after: &["Пока заказ не начали собирать, его можно отменить на этой странице."],
+        },
+        (Topic::OrderAgreed, Language::En) => &Words {
+            subject: "Your order is accepted",
+            before: &["Your order is confirmed: the goods are yours, and we are picking them."],
+            link: "My order",
+            after: &["Until the picking begins, you can cancel the order on this page."],
+        },
+        (Topic::OrderFailed, Language::Ru) => &Words {
+            subject: "Заказ не состоялся",
+            before: &["Ваш заказ не удалось подтвердить. Если деньги уже списаны, они вернутся."],
+            link: "Мой заказ",
+            after: &["На этой странице заказ можно собрать заново."],
+        },
+        (Topic::OrderFailed, Language::En) => &Words {
+            subject: "Your order was not confirmed",
+            before: &["Your order could not be confirmed. Money that was taken goes back."],
+            link: "My order",
+            after: &["You can place the order again on this page."],
+        },
+        (Topic::Paid, Language::Ru) => &Words {
+            subject: "Заказ оплачен",
+            before: &["Мы получили оплату вашего заказа."],
+            link: "Мой заказ",
+            after: &[],
+        },
+        (Topic::Paid, Language::En) => &Words {
+            subject: "Your order is paid",
+            before: &["We have received the payment for your order."],
+            link: "My order",
+            after: &[],
+        },
+        (Topic::NotPaid, Language::Ru) => &Words {
+            subject: "Оплата не прошла",
+            before: &["Оплатить ваш заказ не получилось, деньги не списаны."],
+            link: "Мой заказ",
+            after: &["На этой странице можно попробовать ещё раз или выбрать другой способ."],
+        },
+        (Topic::NotPaid, Language::En) => &Words {
+            subject: "The payment has failed",
+            before: &["Your order could not be paid, and no money was taken."],
+            link: "My order",
+            after: &["On this page you can try again, or pay in another way."],
+        },
+        (Topic::MoneyBack, Language::Ru) => &Words {
+            subject: "Деньги возвращаются",
+            before: &[
+                "Мы возвращаем деньги за ваш заказ. В кошелёк они приходят сразу, на карту и через \
+                 СБП — когда их проведёт банк.",
+            ],
+            link: "Мой заказ",
+            after: &[],
+        },
+        (Topic::MoneyBack, Language::En) => &Words {
+            subject: "Your money goes back",
+            before: &[
+                "We give the money for your order back. A wallet has it at once; a card or SBP when \
+                 the bank has carried it out.",
+            ],
+            link: "My order",
+            after: &[],
         },
     }
 }

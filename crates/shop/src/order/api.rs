@@ -45,6 +45,7 @@ pub fn routes(orders: Arc<Orders>) -> Router {
         .route("/adjust", put(adjust))
         .route("/cancel", put(cancel))
         .route("/check", put(check))
+        .route("/process", put(process))
         .route("/get", get(show))
         .route("/list", get(list))
         .with_state(orders)
@@ -94,6 +95,18 @@ async fn canceled(asked: &mut Asked) -> Result<ShopOrder, Refusal> {
     let client = ClientNumber::of(&client(asked).await?);
     let change = asked.change(Change::of_order).await?;
     asked.service.cancel(client, change).await
+}
+
+/// `PUT /process`
+async fn process(mut asked: Asked) -> Response {
+    let outcome = processed(&mut asked).await;
+    asked.personal(shown(outcome))
+}
+
+async fn processed(asked: &mut Asked) -> Result<ShopOrder, Refusal> {
+    let client = ClientNumber::of(&client(asked).await?);
+    let change = asked.change(Change::of_order).await?;
+    asked.service.process(client, change).await
 }
 
 /// `PUT /check`

@@ -28,14 +28,20 @@ const LOOK_PAUSE: Duration = Duration::from_secs(600);
 const STEP: usize = 100;
 
 /// Who holds something for an order that is not paid.
-const HOLDERS: [Service; 2] = [Service::Store, Service::Delivery];
+const HOLDERS: [Service; 3] = [Service::Store, Service::Delivery, Service::Payment];
 
 impl Orders {
-    /// Cancels an order that is new.
+    /// Cancels an order that is new, or withdraws one that is completed, until
+    /// it is picked.
     ///
     /// # Errors
-    /// When the order has another version or other lines, or is not new.
+    /// When the order has another version or other lines, or is in another
+    /// state.
     pub async fn cancel(&self, client: ClientNumber, change: Change) -> Result<ShopOrder, Refusal> {
+        let seen = self.order(client, &change.id).await?;
+        if seen.status == Status::Completed {
+            return self.withdraw(client, &change).await;
+        }
         let decide = |order: ShopOrder| Ok(Outcome::Changed(canceled(order)));
         self.change(client, &change, decide).await
     }

@@ -88,8 +88,11 @@ impl Orders {
     /// A batch that replaces an order.
     pub(super) fn written(&self, stored: Versioned<ShopOrder>, order: ShopOrder) -> Batch {
         let mut batch = Batch::new();
-        if order.status == Status::Canceled {
-            self.send_canceled(&mut batch, order.id);
+        match (stored.status, order.status) {
+            // What was agreed on is given back by the agreement.
+            (Status::New, Status::Canceled) => self.send_canceled(&mut batch, order.id),
+            (Status::New, Status::InProgress) => self.send_to_confirm(&order, &mut batch),
+            _ => {}
         }
         if stored.is_counted() && !order.is_counted() {
             batch.bump(ShopOrder::count_of_new(order.client), CounterChange::Add(-1));
@@ -126,15 +129,24 @@ impl Orders {
 }
 
 /// Whether the order is what the caller thinks, and can be changed.
-fn fits(order: &Versioned<ShopOrder>, change: &Change) -> Result<(), OrderProblem> {
+fn fits(order: &ShopOrder, change: &Change) -> Result<(), OrderProblem> {
+    is_seen(order, change)?;
+    if order.status == Status::New {
+        Ok(())
+    } else {
+        Err(OrderProblem::Status(order.status.as_str().to_owned()))
+    }
+}
+
+/// Whether the order is what the caller thinks.
+pub(super) fn is_seen(order: &ShopOrder, change: &Change) -> Result<(), OrderProblem> {
     if order.version != change.version {
         return Err(OrderProblem::StaleVersion(order.version));
     }
     if change.seen.as_ref().is_some_and(|seen| !order.content.is(seen)) {
         return Err(OrderProblem::OtherItems(order.version));
     }
-    let is_other = change.status.is_some_and(|status| status != order.status);
-    if is_other || order.status != Status::New {
+    if change.status.is_some_and(|status| status != order.status) {
         return Err(OrderProblem::Status(order.status.as_str().to_owned()));
     }
     Ok(())

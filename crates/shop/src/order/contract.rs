@@ -9,6 +9,7 @@ use crate::Refusal;
 use crate::contract::{
     Answer, Body, Contract, Field, For, MemberKind, Operation, Parameter, Place, Shape, member,
 };
+use crate::formats::agreement::Reason;
 use crate::order_problem::{NewPrice, OrderProblem};
 use crate::product_id::ProductId;
 
@@ -127,8 +128,34 @@ const BODIES: &[Body] = &[
             ),
             member("version", MemberKind::Whole, "Grows with every change"),
             member("orderItems", MemberKind::ListOf("OrderItem"), "Its lines"),
-            member("total", MemberKind::Amount, "What all lines cost, in roubles"),
+            member(
+                "total",
+                MemberKind::Amount,
+                "What all lines cost, in roubles; with the delivery once that is fixed",
+            ),
+            member(
+                "delivery",
+                MemberKind::AmountOrNull,
+                "What the delivery costs, in roubles; null while the order can be changed",
+            ),
+            member("reason", MemberKind::TextOrNull, "Why it was not agreed on: a word"),
+            member("short", MemberKind::ListOf("ShortItem"), "What there was too little of"),
+            member(
+                "withdrawal",
+                MemberKind::TextOrNull,
+                "`ASKED`, `DONE` or `REFUSED`, if the client cancels a completed order",
+            ),
             member("createdAt", MemberKind::Time, "When it was begun"),
+        ],
+    },
+    Body {
+        name: "ShortItem",
+        about: "A product of which there was too little",
+        members: &[
+            member("productId", MemberKind::Whole, "The product"),
+            member("productName", MemberKind::Text, "Its name"),
+            member("wanted", MemberKind::Whole, "How many pieces were ordered"),
+            member("available", MemberKind::Whole, "How many there were"),
         ],
     },
     Body {
@@ -215,9 +242,29 @@ fn operations() -> Vec<Operation> {
             ..new("PUT", "/adjust", "adjustOrder", "Change what a new order has", order())
         },
         Operation {
+            about: "A completed order is withdrawn, until its picking begins: then it is \
+                    `CANCELED`, and the money goes back. The answer waits up to three seconds for \
+                    that; `withdrawal` is `ASKED` if it is not known yet.",
             body: Some(SEEN),
-            refusals: of_versions(),
-            ..new("PUT", "/cancel", "cancelOrder", "Cancel a new order", order())
+            refusals: of_versions()
+                .into_iter()
+                .chain([Refusal::Order(OrderProblem::TooLate(Reason::TooLate))])
+                .collect(),
+            ..new("PUT", "/cancel", "cancelOrder", "Cancel an order", order())
+        },
+        Operation {
+            about: "The order is agreed on with the store, the delivery and the payment: it is \
+                    `IN_PROGRESS`, and then `COMPLETED`, or `FAILED` with a `reason`. A repeated \
+                    request changes nothing.",
+            body: Some(SEEN),
+            refusals: of_versions()
+                .into_iter()
+                .chain([
+                    Refusal::Order(OrderProblem::Empty),
+                    Refusal::Order(OrderProblem::HoldExpired),
+                ])
+                .collect(),
+            ..new("PUT", "/process", "processOrder", "Send an order to be agreed on", order())
         },
         Operation {
             about: "Prices of a version hold for 15 minutes. Then lower ones are passed on, and \

@@ -6,9 +6,12 @@
 //! - [`place`] begins an order, [`change`] changes one, [`find`] reads;
 //! - [`cancel`] cancels one, for its client or because nobody has changed it
 //!   for a month, and says so to the services that hold something for it;
+//! - [`process`] sends one to be agreed on, and [`agreed`] takes what the
+//!   agreement makes of it;
 //! - [`contract`] describes the HTTP contract, [`asked`] reads requests,
 //!   [`shown`] is what is answered, and [`api`] serves it.
 
+pub mod agreed;
 pub mod api;
 pub mod asked;
 pub mod cancel;
@@ -18,6 +21,7 @@ pub mod contract;
 pub mod find;
 pub mod name;
 pub mod place;
+pub mod process;
 pub mod shop_order;
 pub mod shown;
 #[cfg(test)]
@@ -27,6 +31,7 @@ use tillgate_kernel::Clock;
 use tillgate_store::Store;
 
 use crate::assertion::Assertions;
+use crate::booked::Bookings;
 use crate::prices::Prices;
 use crate::seal::MasterKeys;
 use crate::sessions::Sessions;
@@ -41,7 +46,16 @@ pub struct Orders {
     assertions: Assertions,
     sessions: Sessions,
     prices: Prices,
+    bookings: Bookings,
     settings: Settings,
+}
+
+/// What the service needs of others.
+#[derive(Debug)]
+pub struct Others {
+    pub sessions: Sessions,
+    pub prices: Prices,
+    pub bookings: Bookings,
 }
 
 /// What the service needs to know of the shop.
@@ -54,18 +68,16 @@ pub struct Settings {
 }
 
 impl Orders {
-    /// The service on a store. `sessions` knows whose session a request has,
-    /// and `prices` what products cost.
     #[must_use]
     pub fn new(
         store: Store,
         clock: Clock,
         keys: MasterKeys,
-        sessions: Sessions,
-        prices: Prices,
+        others: Others,
         settings: Settings,
     ) -> Orders {
         let assertions = Assertions::new(&keys);
-        Orders { store, clock, keys, assertions, sessions, prices, settings }
+        let Others { sessions, prices, bookings } = others;
+        Orders { store, clock, keys, assertions, sessions, prices, bookings, settings }
     }
 }

@@ -91,6 +91,9 @@ impl Orders {
             content,
             created_at: now,
             priced_at: now,
+            processed: None,
+            outcome: None,
+            withdrawal: None,
         };
         let mut batch = Batch::new();
         batch.put(ShopOrder::key_of(id), Expect::Absent, &order, now);

@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
-use tillgate_kernel::{DocKey, Document, Fingerprint, Kind, ListName, Timestamp, Unreadable};
+use tillgate_kernel::{
+    DocKey, Document, Fingerprint, Kind, ListName, Money, Timestamp, Unreadable,
+};
 
 use tillgate_store::CounterKey;
 
 use super::content::Content;
 use super::name::Name;
+use crate::formats::agreement::{Reason, ShortItem};
 use crate::order_id::OrderId;
 use crate::username::{ClientNumber, Username};
 
@@ -55,6 +58,34 @@ impl Status {
     }
 }
 
+/// What an order was sent to be agreed on with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Processed {
+    /// The version that was agreed on: that of the client's request.
+    pub version: u64,
+    pub delivery_cost: Money,
+    pub at: Timestamp,
+}
+
+/// How the agreement on an order ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Why it was not agreed on.
+    pub reason: Option<Reason>,
+    /// What there was too little of.
+    pub lines: Vec<ShortItem>,
+    pub at: Timestamp,
+}
+
+/// The client's wish to withdraw a completed order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// How often it was asked for.
+    pub asked: u32,
+    /// Why not; `None` while it is not known.
+    pub refused: Option<Reason>,
+}
+
 /// An order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShopOrder {
@@ -72,12 +103,26 @@ pub struct ShopOrder {
     pub created_at: Timestamp,
     /// When its prices were looked at last.
     pub priced_at: Timestamp,
+    /// Nothing while it can be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processed: Option<Processed>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawal: Option<Withdrawal>,
 }
 
 impl ShopOrder {
     #[must_use]
     pub const fn key_of(id: OrderId) -> DocKey {
         DocKey { partition: id.partition(), kind: ShopOrder::KIND, id: 0 }
+    }
+
+    /// What it costs, with the delivery once that is fixed.
+    #[must_use]
+    pub fn total(&self) -> Money {
+        let delivery = self.processed.as_ref().map_or(0, |one| one.delivery_cost.kopecks());
+        Money::from_kopecks(self.content.total().kopecks().saturating_add(delivery))
     }
 
     /// The list of a client's orders, by the time when they were begun.

@@ -6,7 +6,8 @@ use tillgate_kernel::Timestamp;
 use super::content::Line;
 use super::find::OrderPage;
 use super::name::Name;
-use super::shop_order::ShopOrder;
+use super::shop_order::{ShopOrder, Status};
+use crate::formats::agreement::{Reason, ShortItem};
 use crate::product_id::ProductId;
 use crate::roubles::Roubles;
 
@@ -21,7 +22,14 @@ pub struct ShownOrder {
     status: &'static str,
     version: u64,
     order_items: Vec<ShownLine>,
+    /// With the delivery once that is fixed.
     total: Roubles,
+    delivery: Option<Roubles>,
+    /// Why it was not agreed on.
+    reason: Option<Reason>,
+    /// What there was too little of.
+    short: Vec<ShortItem>,
+    withdrawal: Option<&'static str>,
     created_at: Timestamp,
 }
 
@@ -49,7 +57,9 @@ pub struct ShownOrders {
 
 impl From<ShopOrder> for ShownOrder {
     fn from(order: ShopOrder) -> ShownOrder {
-        let total = Roubles(order.content.total());
+        let total = Roubles(order.total());
+        let (reason, short) =
+            order.outcome.map_or((None, Vec::new()), |outcome| (outcome.reason, outcome.lines));
         let line = |line: Line| ShownLine {
             id: line.id,
             quantity: line.quantity,
@@ -66,6 +76,14 @@ impl From<ShopOrder> for ShownOrder {
             version: order.version,
             order_items: order.content.lines.into_iter().map(line).collect(),
             total,
+            delivery: order.processed.map(|one| Roubles(one.delivery_cost)),
+            reason,
+            short,
+            withdrawal: order.withdrawal.map(|one| match one.refused {
+                _ if order.status == Status::Canceled => "DONE",
+                None => "ASKED",
+                Some(_) => "REFUSED",
+            }),
             created_at: order.created_at,
         }
     }

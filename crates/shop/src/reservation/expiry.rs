@@ -1,4 +1,4 @@
-//! Ends reservations whose time has run out, and lengthens one.
+//! Ends reservations whose time has run out.
 
 use std::time::Duration;
 
@@ -8,7 +8,6 @@ use tillgate_store::{CommitError, Scan, Unavailable, Versioned};
 use tokio_util::sync::CancellationToken;
 
 use super::{Reservation, Reservations, State};
-use crate::Refusal;
 use crate::order_id::OrderId;
 
 /// How often it is looked for what has run out.
@@ -96,32 +95,5 @@ impl<R: Reservation> Reservations<R> {
                 Err(Unavailable::Crowded)
             }
         }
-    }
-
-    /// Lengthens one, for a payment that has begun.
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`] when nothing is held any more.
-    pub async fn lengthen(&self, order: OrderId, until: Timestamp) -> Result<Timestamp, Refusal> {
-        let work = |_| async move {
-            let Some(stored) = self.store.read::<R>(R::key_of(order)).await? else {
-                return Ok(Run::Unchanged(Err(Refusal::NotFound)));
-            };
-            let now = self.clock.now();
-            let State::Preliminary { until: before } = stored.state() else {
-                return Ok(Run::Unchanged(Err(Refusal::NotFound)));
-            };
-            if before <= now {
-                return Ok(Run::Unchanged(Err(Refusal::NotFound)));
-            }
-            if until <= before {
-                return Ok(Run::Unchanged(Ok(before)));
-            }
-            let next = stored.in_state(State::Preliminary { until });
-            let batch = Self::written(Some(stored), next, now);
-            Ok::<_, Unavailable>(Run::Commit(batch, Ok(until)))
-        };
-        let (outcome, _) = run(&self.store, work).await.map_err(Refusal::of_commit)?;
-        outcome
     }
 }

@@ -6,11 +6,12 @@
 //! - [`take`] takes for a client who is about to pay, and releases;
 //! - [`participant`] confirms and reverses for the agreement on the order;
 //! - [`canceled`] gives back what was held for a cancelled order;
-//! - [`expiry`] ends what has run out, and lengthens.
+//! - [`expiry`] ends what has run out, and [`extend`] lengthens.
 
 pub mod canceled;
 mod document;
 pub mod expiry;
+pub mod extend;
 pub mod participant;
 pub mod take;
 
@@ -50,6 +51,11 @@ impl<R: Reservation> Reservations<R> {
     pub async fn of(&self, order: OrderId) -> Result<Option<R>, Unavailable> {
         let stored = self.store.read::<R>(R::key_of(order)).await?;
         Ok(stored.map(Versioned::into_document))
+    }
+
+    /// A batch that replaces a stored one.
+    pub fn replaced(&self, stored: Versioned<R>, next: R) -> Batch {
+        Self::written(Some(stored), next, self.clock.now())
     }
 
     /// A batch that replaces what is stored.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query};
 use axum::response::Response;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::Timestamp;
 use tillgate_store::Cursor;
@@ -19,9 +19,11 @@ use crate::asked::Served;
 use crate::assertion::Assertions;
 use crate::client_orders::{ORDER_CHARACTERS_MAX, OfOrder};
 use crate::form::{Fault, Form};
+use crate::order_id::OrderId;
 use crate::outlets::Outlets;
 use crate::product_id::ProductId;
 use crate::reservation::State;
+use crate::reservation::extend::{Extended, Extension};
 
 impl Served for StockKeeper {
     const NAME: &'static str = "store";
@@ -46,6 +48,7 @@ pub fn routes(keeper: Arc<StockKeeper>) -> Router {
     Router::new()
         .route("/get", get(places))
         .route("/reserve", get(held).post(reserve).delete(release))
+        .route("/extend", post(extend))
         .with_state(keeper)
 }
 
@@ -56,6 +59,7 @@ pub fn routes_for_operator(keeper: Arc<StockKeeper>) -> Router {
         .route("/store/holds", get(holds))
         .route("/store/promised", get(promised))
         .route("/store/taken", get(taken))
+        .route("/store/cases/{order}/take", post(take_case))
         .with_state(keeper)
 }
 
@@ -180,6 +184,32 @@ async fn released(
     let id = OfOrder::read(query)?;
     let order = asked.service.orders.id_of(&person, &id).await?;
     asked.service.holds.release(order).await
+}
+
+/// `POST /extend`
+async fn extend(mut asked: Asked) -> Response {
+    let outcome = extended(&mut asked).await;
+    asked.personal(outcome)
+}
+
+async fn extended(asked: &mut Asked) -> Result<Extended, Refusal> {
+    if asked.calling_for_itself().is_none() {
+        let person = asked.person();
+        asked.service.sessions.client(&person).await?;
+        return Err(Refusal::ForServices);
+    }
+    let extension = asked.change(Extension::read).await?;
+    asked.service.holds.extend(&extension).await
+}
+
+/// `POST /store/cases/{order}/take`: begins to pick an order.
+async fn take_case(Path(order): Path<String>, asked: Asked) -> Response {
+    let outcome = async {
+        let order = OrderId::parse(&order).ok_or(Refusal::NotFound)?;
+        asked.service.begin_picking(order).await
+    };
+    let outcome = outcome.await;
+    asked.done(outcome)
 }
 
 /// `GET /store/outlets`

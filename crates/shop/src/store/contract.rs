@@ -9,6 +9,7 @@ use crate::contract::{
 };
 use crate::order_problem::{OrderProblem, ShortLine};
 use crate::product_id::ProductId;
+use crate::reservation::extend::{EXTENDED, extension};
 use crate::stock_levels::{PLACE_STORE, PRODUCT_PLACE};
 
 /// The contract of the service.
@@ -49,6 +50,7 @@ const RESERVE: &[Field] = &[
 ];
 
 const BODIES: &[Body] = &[
+    EXTENDED,
     PRODUCT_PLACE,
     PLACE_STORE,
     Body {
@@ -157,5 +159,6 @@ fn operations() -> Vec<Operation> {
                 Answer { status: StatusCode::NO_CONTENT, body: None, about: "It is given back" },
             )
         },
+        extension("extendHold"),
     ]
 }

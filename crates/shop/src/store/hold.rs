@@ -37,6 +37,19 @@ pub struct Hold {
     pub lines: Vec<HeldLine>,
     /// When it was taken, and not given back since.
     pub taken_at: Timestamp,
+    /// How far the picking is. Nothing before the order is agreed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picking: Option<Picking>,
+}
+
+/// How far the picking of an order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Picking {
+    /// It can begin.
+    Waiting,
+    /// It has begun: the order cannot be withdrawn any more.
+    Begun { at: Timestamp },
 }
 
 impl Reservation for Hold {
@@ -60,7 +73,8 @@ impl Reservation for Hold {
 
     fn in_state(&self, state: State) -> Hold {
         let lines = if state.is_live() { self.lines.clone() } else { Vec::new() };
-        Hold { state, lines, ..self.clone() }
+        let picking = self.picking.filter(|_| state.is_live());
+        Hold { state, lines, picking, ..self.clone() }
     }
 
     fn tombstone(order: OrderId, now: Timestamp) -> Hold {
@@ -72,6 +86,7 @@ impl Reservation for Hold {
             stock: String::new(),
             lines: Vec::new(),
             taken_at: now,
+            picking: None,
         }
     }
 

@@ -3,11 +3,14 @@
 //! afterwards: the commit that takes goods judges whether they are there.
 //!
 //! - [`hold`] is the document of what is held for an order;
-//! - [`reserve`] takes them for a client, and for good;
+//! - [`reserve`] takes them for a client who is about to pay;
+//! - [`agreed`] takes them for good or gives them back, as the agreement on the
+//!   order asks, and begins to pick;
 //! - [`places`] answers where a product is, and [`audit`] what the holds are
 //!   checked by;
 //! - [`contract`] describes the HTTP contract, and [`api`] serves it.
 
+pub mod agreed;
 pub mod api;
 pub mod audit;
 pub mod contract;
@@ -26,7 +29,6 @@ use tillgate_store::{Store, Unavailable, Versioned};
 
 use self::hold::Hold;
 use crate::assertion::Assertions;
-use crate::bus::{Consumer, Incoming, NotTaken, Service};
 use crate::client_orders::ClientOrders;
 use crate::outlets::Outlets;
 use crate::prices::Prices;
@@ -40,6 +42,7 @@ pub struct StockKeeper {
     pub store: Store,
     pub clock: Clock,
     pub holds: Reservations<Hold>,
+    keys: MasterKeys,
     /// Reads what services in other processes assert.
     assertions: Assertions,
     sessions: Sessions,
@@ -56,14 +59,6 @@ pub struct Others {
     pub orders: ClientOrders,
 }
 
-impl Consumer for StockKeeper {
-    const SERVICE: Service = Service::Store;
-
-    async fn take(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
-        self.holds.take_canceled(message).await
-    }
-}
-
 impl StockKeeper {
     #[must_use]
     pub fn new(
@@ -77,7 +72,8 @@ impl StockKeeper {
         let Others { sessions, prices, orders } = others;
         let assertions = Assertions::new(keys);
         let holds = Reservations::new(store.clone(), clock.clone(), hold_for);
-        StockKeeper { store, clock, holds, assertions, sessions, prices, orders, public_url }
+        let keys = keys.clone();
+        StockKeeper { store, clock, holds, keys, assertions, sessions, prices, orders, public_url }
     }
 
     async fn outlets(&self) -> Result<Outlets, Unavailable> {

@@ -1,7 +1,6 @@
-//! Takes goods for a client who is about to pay, and for good.
+//! Takes goods for a client who is about to pay.
 
 use tillgate_kernel::Timestamp;
-use tillgate_store::Unavailable;
 
 use super::StockKeeper;
 use super::hold::{HeldLine, Hold, summed};
@@ -11,8 +10,6 @@ use crate::order_id::OrderId;
 use crate::order_problem::{OrderProblem, ShortLine};
 use crate::outlets::Outlet;
 use crate::product_id::ProductId;
-use crate::reservation::State;
-use crate::reservation::participant::Answer;
 use crate::reservation::take::Taken;
 use crate::service_client::Caller;
 use crate::stock_levels;
@@ -44,7 +41,8 @@ impl StockKeeper {
         version: u64,
         outlet: u64,
     ) -> Result<(Wanted, Outlet), Refusal> {
-        let ClientOrder { id, version, lines } = self.orders.at(client, id, version).await?;
+        let ClientOrder { id, version, lines, total: _ } =
+            self.orders.at(client, id, version).await?;
         let outlets = self.outlets().await?;
         let outlet = outlets.outlet(outlet).cloned().ok_or(Refusal::NotFound)?;
         let prices = self.prices.of(lines.iter().map(|line| line.product)).await?;
@@ -59,7 +57,7 @@ impl StockKeeper {
             return Err(Refusal::Order(OrderProblem::NotSoldThere { name, outlets }));
         }
         let sold_at = Some(sold_at).filter(|some| some.len() < outlets.all.len());
-        let line = |OrderLine { product, name, pieces }| {
+        let line = |OrderLine { product, name, pieces, price: _ }| {
             let Some(price) = prices.get(&product) else {
                 return Err(OrderProblem::NotOnSale(name));
             };
@@ -86,6 +84,7 @@ impl StockKeeper {
             stock: outlet.stock.clone(),
             lines: wanted.lines.clone(),
             taken_at,
+            picking: None,
         };
         for _ in 0..SHORT_ATTEMPTS {
             match self.holds.take(wanted.order, wanted.version, hold).await? {
@@ -99,21 +98,9 @@ impl StockKeeper {
         Err(Refusal::Busy)
     }
 
-    /// Takes what an order wants for good, in the outlet where it was held.
-    ///
-    /// # Errors
-    /// When the store cannot be used.
-    pub async fn confirm(&self, wanted: &Wanted) -> Result<Answer, Unavailable> {
-        let confirmed = |hold: &Hold| {
-            let (state, lines) = (State::Confirmed, wanted.lines.clone());
-            Some(Hold { state, version: wanted.version, lines, ..hold.clone() })
-        };
-        self.holds.confirm(wanted.order, confirmed).await
-    }
-
     /// What there is too little of, and where there is enough; nothing if
     /// something was given back in this moment.
-    async fn short(
+    pub(super) async fn short(
         &self,
         wanted: &Wanted,
         outlet: &Outlet,

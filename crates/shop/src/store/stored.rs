@@ -20,6 +20,7 @@ fn hold(state: State) -> Hold {
         stock: "17".into(),
         lines: if is_empty { Vec::new() } else { vec![line] },
         taken_at: "2026-11-30T10:00:00Z".parse().expect("a time"),
+        picking: None,
     }
 }
 

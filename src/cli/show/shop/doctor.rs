@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::agreements;
 use super::bookings;
 use super::finding::Finding;
 use super::goods;
@@ -17,6 +18,7 @@ pub async fn run(options: &ServerOptions) -> Result<(), Failed> {
         books(&server).await?,
         goods::look(&server).await?,
         bookings::look(&server).await?,
+        agreements::look(&server).await?,
         messages(&server).await?,
     ];
     let wrong = findings.iter().map(|finding| finding.faults.len()).sum::<usize>();

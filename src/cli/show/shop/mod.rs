@@ -1,5 +1,6 @@
 //! `tillgate shop`: its staff, its money, its state.
 
+mod agreements;
 mod bookings;
 mod doctor;
 mod finding;
@@ -14,6 +15,7 @@ mod transfer;
 
 use clap::Subcommand;
 
+use self::agreements::{Cases, Saga};
 use self::import::Import;
 use self::ledger::{Ledger, Wallet};
 use self::products::Products;
@@ -36,6 +38,12 @@ pub enum Command {
     /// Clients' wallets
     #[command(subcommand)]
     Wallet(Wallet),
+    /// The agreements on orders
+    #[command(subcommand)]
+    Saga(Saga),
+    /// Orders to pick
+    #[command(subcommand)]
+    Cases(Cases),
     /// The books
     #[command(subcommand)]
     Ledger(Ledger),
@@ -52,6 +60,8 @@ pub async fn run(command: Command) -> Result<(), Failed> {
         Command::Import(import) => import::run(&import).await,
         Command::Wallet(Wallet::Credit(credit)) => ledger::credit(&credit).await,
         Command::Ledger(Ledger::Verify(server)) => ledger::verify(&server).await,
+        Command::Saga(saga) => agreements::saga(saga).await,
+        Command::Cases(Cases::Take(case)) => agreements::take_case(&case).await,
         Command::Doctor(server) => doctor::run(&server).await,
         Command::Openapi => {
             say(tillgate_shop::openapi::text().trim_end());

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
+use crate::Refusal;
 use crate::delivery::addressee::Addressee;
-use crate::order_id::OrderId;
-use crate::reservation::participant::Answer;
+use crate::order_problem::OrderProblem;
+use crate::reservation::extend::Extension;
 
 const TODAY: &str = "30.11.2026";
 const TOMORROW: &str = "01.12.2026";
@@ -178,7 +179,7 @@ async fn a_time_that_has_begun_is_not_confirmed() {
     // It is 10:30; at 13:30 a late payment comes.
     world.delivery.clock.advance(Duration::from_secs(3 * 3600));
     world.delivery.bookings.expire_step().await.expect("a step");
-    assert_eq!(world.delivery.confirm(order, 2).await, Ok(Answer::Short));
+    assert_eq!(world.confirm(order, 2).await, Ok(Answer::Short));
 }
 
 #[tokio::test]
@@ -187,8 +188,12 @@ async fn a_renewal_does_not_shorten_what_a_payment_has_lengthened() {
     let order = OrderId::parse(ANNAS[0]).expect("a number");
     let body = courier(ANNAS[0], TOMORROW, "09:00", "11:00", json!(199));
     world.book("anna", &body).await;
-    let until = "2026-11-30T08:30:00Z".parse().expect("a time");
-    world.delivery.bookings.lengthen(order, until).await.expect("lengthened");
+    let held_for = Duration::from_secs(3600);
+    let extension = Extension { order, version: 2, held_for };
+    world.delivery.bookings.extend(&extension).await.expect("lengthened");
+    let other = Extension { version: 1, ..extension };
+    let refused = world.delivery.bookings.extend(&other).await.map(drop);
+    assert_eq!(refused, Err(Refusal::Order(OrderProblem::HoldExpired)), "another version");
     let (_, again) = world.book("anna", &body).await;
     assert_eq!(again["until"], "2026-11-30T08:30:00Z");
 }
@@ -199,32 +204,32 @@ async fn the_agreement_takes_the_time_for_good_or_gives_it_back_for_good() {
     let order = OrderId::parse(ANNAS[0]).expect("a number");
     let bookings = &world.delivery.bookings;
     let body = courier(ANNAS[0], TOMORROW, "09:00", "11:00", json!(199));
-    assert_eq!(world.delivery.confirm(order, 2).await, Ok(Answer::NothingHeld));
+    assert_eq!(world.confirm(order, 2).await, Ok(Answer::NothingHeld));
     world.book("anna", &body).await;
     // It runs out, another order takes it, and it cannot be confirmed.
     world.delivery.clock.advance(Duration::from_secs(901));
     bookings.expire_step().await.expect("a step");
     let other = courier(BORISES, TOMORROW, "09:00", "11:00", json!(199));
     assert_eq!(world.book("boris", &other).await.0, StatusCode::OK);
-    assert_eq!(world.delivery.confirm(order, 2).await, Ok(Answer::Short));
+    assert_eq!(world.confirm(order, 2).await, Ok(Answer::Short));
     let path = format!("/book?orderId={BORISES}");
     world.send("DELETE", &path, "boris", "").await;
     // It is free again: it is taken again, and stays.
-    assert_eq!(world.delivery.confirm(order, 2).await, Ok(Answer::Success));
-    assert_eq!(world.delivery.confirm(order, 2).await, Ok(Answer::Success));
+    assert_eq!(world.confirm(order, 2).await, Ok(Answer::Success));
+    assert_eq!(world.confirm(order, 2).await, Ok(Answer::Success));
     world.delivery.clock.advance(Duration::from_secs(8000));
     assert_eq!(bookings.expire_step().await, Ok(0));
     assert_eq!(world.book("boris", &other).await.0, StatusCode::CONFLICT);
     let (status, said) =
         world.send("DELETE", &format!("/book?orderId={}", ANNAS[0]), "anna", "").await;
     assert_eq!((status.as_u16(), kind(&said)), (409, "wrong-state"));
-    bookings.reverse(order).await.expect("reversed");
-    bookings.reverse(order).await.expect("again");
-    assert_eq!(world.delivery.confirm(order, 2).await, Ok(Answer::Reversed));
+    bookings.reverse(order, |_| true, None).await.expect("reversed");
+    bookings.reverse(order, |_| true, None).await.expect("again");
+    assert_eq!(world.confirm(order, 2).await, Ok(Answer::Reversed));
     assert_eq!(world.book("boris", &other).await.0, StatusCode::OK);
     // A mark is left for an order that nothing was booked for.
     let unknown = OrderId::parse(ANNAS[1]).expect("a number");
-    bookings.reverse(unknown).await.expect("reversed");
+    bookings.reverse(unknown, |_| true, None).await.expect("reversed");
     let later = courier(ANNAS[1], TODAY, "13:00", "15:00", json!(199));
     assert_eq!(world.book("anna", &later).await.0, StatusCode::CONFLICT);
 }

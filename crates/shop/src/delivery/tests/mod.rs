@@ -17,8 +17,8 @@ use jiff::civil::time;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tillgate_kernel::{Clock, Money};
-use tillgate_store::Store;
 use tillgate_store::memory::Memory;
+use tillgate_store::{Store, Unavailable};
 use tower_service::Service;
 
 use super::contract::contract;
@@ -27,6 +27,8 @@ use super::plan::{Area, CourierTime, Point, Zone};
 use super::{Delivery, Settings, api};
 use crate::client_orders::ClientOrders;
 use crate::contract::trial::fits;
+use crate::order_id::OrderId;
+use crate::reservation::participant::Answer;
 use crate::seal::MasterKeys;
 use crate::service_client::ServiceClient;
 use crate::sessions::Sessions;
@@ -65,7 +67,7 @@ fn orders() -> Router {
         if !is_own {
             return StatusCode::NOT_FOUND.into_response();
         }
-        axum::Json(json!({"id": order_id, "status": "NEW", "version": 2,
+        axum::Json(json!({"id": order_id, "status": "NEW", "version": 2, "total": 1,
             "orderItems": [{"id": 1, "product": {"id": 1, "name": "Молоко", "price": 1},
                 "quantity": 1}]}))
         .into_response()
@@ -130,6 +132,12 @@ impl World {
             delivery.set(part).await.expect("set");
         }
         World { routes: api::routes(Arc::clone(&delivery)), delivery }
+    }
+
+    /// What the delivery answers to the agreement on an order.
+    async fn confirm(&self, order: OrderId, version: u64) -> Result<Answer, Unavailable> {
+        let confirmed = self.delivery.confirmed(version);
+        self.delivery.bookings.confirm(order, confirmed, None).await
     }
 
     async fn send(&self, method: &str, path: &str, who: &str, body: &str) -> (StatusCode, Value) {

@@ -21,7 +21,8 @@ use tillgate_store::Store;
 use tillgate_store::memory::Memory;
 use tower_service::Service;
 
-use super::{Orders, api};
+use super::{Orders, Others, api};
+use crate::booked::Bookings;
 use crate::menu::categories::{Categories, Category};
 use crate::menu::category_id::CategoryId;
 use crate::menu::keep::Changes;
@@ -41,6 +42,16 @@ fn auth() -> Router {
         }
     }
     Router::new().route("/auth", get(whose))
+}
+
+/// A `delivery` that has booked version 1 of every order for 199 roubles.
+fn delivery() -> Router {
+    async fn case() -> Response {
+        let until = "2026-11-30T10:15:00Z";
+        let case = json!({"status": "PRELIMINARY", "version": 1, "until": until, "cost": 199});
+        axum::Json(case).into_response()
+    }
+    Router::new().route("/case", get(case))
 }
 
 struct World {
@@ -67,7 +78,9 @@ impl World {
             Prices { menu: ServiceClient::of(menu::api::routes(Arc::clone(&menu)), "order") };
         let sessions = Sessions { auth: ServiceClient::of(auth(), "order") };
         let settings = crate::order::Settings { unpaid_max: 4, public_url: url.into() };
-        let orders = Orders::new(store, clock.clone(), keys, sessions, prices, settings);
+        let bookings = Bookings { delivery: ServiceClient::of(delivery(), "order") };
+        let others = Others { sessions, prices, bookings };
+        let orders = Orders::new(store, clock.clone(), keys, others, settings);
         let service = Arc::new(orders);
         let world = World { menu, orders: api::routes(Arc::clone(&service)), service, clock };
         for (product, kopecks) in [MILK, BREAD, TEA] {

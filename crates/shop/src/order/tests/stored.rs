@@ -18,6 +18,7 @@ fn order() -> ShopOrder {
         name: "Молоко".into(),
         article: "4031".into(),
         price: Money::from_kopecks(8990),
+        vat: None,
         is_on_sale: true,
         order_max: None,
         outlets: None,
@@ -40,6 +41,9 @@ fn order() -> ShopOrder {
         content,
         created_at: at,
         priced_at: at,
+        processed: None,
+        outcome: None,
+        withdrawal: None,
     }
 }
 

@@ -56,11 +56,10 @@ fn orders() -> Router {
         let item = |id: u64, name: &str, quantity: u64| json!({"id": id, "product": {"id": id, "name": name, "price": 1}, "quantity": quantity});
         if query.is_some_and(|query| query.ends_with(COFFEE_ORDER)) {
             let items = [item(3, "Кофе", 1)];
-            let order =
-                json!({"id": COFFEE_ORDER, "status": "NEW", "version": 2, "orderItems": items});
+            let order = json!({"id": COFFEE_ORDER, "status": "NEW", "version": 2, "total": 1, "orderItems": items});
             return axum::Json(order).into_response();
         }
-        axum::Json(json!({"id": ORDER, "status": "NEW", "version": 2,
+        axum::Json(json!({"id": ORDER, "status": "NEW", "version": 2, "total": 1,
             "orderItems": [item(1, "Молоко", 3), item(2, "Чай", 1)]}))
         .into_response()
     }
@@ -199,7 +198,7 @@ async fn nobody_holds_for_another_order_or_version() {
     assert_eq!(world.held(1, "milk").await, 3);
     // What is reversed is never held again.
     let order = OrderId::parse(ORDER).expect("a number");
-    world.keeper.holds.reverse(order).await.expect("reversed");
+    world.keeper.holds.reverse(order, |_| true, None).await.expect("reversed");
     let (status, said) = world.reserve("anna", 2, 1).await;
     assert_eq!((status.as_u16(), kind(&said)), (409, "wrong-state"));
     assert_eq!(world.held(1, "milk").await, 0);
