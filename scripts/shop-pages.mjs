@@ -5,12 +5,12 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const { SHOP, SMS_PORT, LETTERS, PICTURES, PATHS, CHROMIUM } = process.env;
+const { SHOP, BANK, SMS_PORT, LETTERS, PICTURES, PATHS, CHROMIUM } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PASSWORD = "верный конь везёт сено";
 const WORDS = {
-  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль", data: "Изменить данные", save: "Сохранить", verify: "Подтвердить адрес", verified: "Адрес подтверждён", notVerified: "не подтверждён", again: "Отправить письмо ещё раз", forgotten: "Забыли пароль?", send: "Прислать письмо", set: "Задать пароль", phone: "Подтвердить телефон", confirm: "Подтвердить", balance: "21,00\u00a0₽", operations: "Операции", older: "Более ранние операции", account: "Личный кабинет", wishes: "Уведомления", find: "Найти", add: "Добавить в корзину", cart: "Моя корзина", changeLine: "Изменить", removeLine: "Удалить товар из корзины", remove: "Удалить", orders: "Мои заказы", stock: "В наличии:", milk: "89,90\u00a0₽", two: "134,90\u00a0₽", four: "314,70\u00a0₽", three: "269,70\u00a0₽", checkOut: "Оформить заказ", byCourier: "Доставка курьером", atPoint: "Забрать товар на пункте выдачи", pay: "Оплатить заказ", agree: "Подтвердить стоимость доставки", options: "Показать варианты", cost: "199,00\u00a0₽", withDelivery: "468,70\u00a0₽", changeDelivery: "Изменить доставку", chooseWay: "Выберите, как получить заказ", time: "Время доставки" },
-  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password", data: "Change your data", save: "Save", verify: "Confirm the address", verified: "The address is confirmed", notVerified: "is not confirmed", again: "Send the letter again", forgotten: "Forgotten your password?", send: "Send the letter", set: "Choose the password", phone: "Confirm the phone", confirm: "Confirm", balance: "₽21.00", operations: "Operations", older: "Earlier operations", account: "My account", wishes: "Notifications", find: "Find", add: "Add to the basket", cart: "My basket", changeLine: "Change", removeLine: "Remove from the basket", remove: "Remove", orders: "My orders", stock: "In stock:", milk: "₽89.90", two: "₽134.90", four: "₽314.70", three: "₽269.70", checkOut: "Check out", byCourier: "Delivery by courier", atPoint: "Collect at a pickup point", pay: "Pay for the order", agree: "Confirm the delivery cost", options: "Show the options", cost: "₽199.00", withDelivery: "₽468.70", changeDelivery: "Change the delivery", chooseWay: "Choose how the order comes", time: "Delivery time" },
+  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль", data: "Изменить данные", save: "Сохранить", verify: "Подтвердить адрес", verified: "Адрес подтверждён", notVerified: "не подтверждён", again: "Отправить письмо ещё раз", forgotten: "Забыли пароль?", send: "Прислать письмо", set: "Задать пароль", phone: "Подтвердить телефон", confirm: "Подтвердить", balance: "21,00\u00a0₽", operations: "Операции", older: "Более ранние операции", account: "Личный кабинет", wishes: "Уведомления", find: "Найти", add: "Добавить в корзину", cart: "Моя корзина", changeLine: "Изменить", removeLine: "Удалить товар из корзины", remove: "Удалить", orders: "Мои заказы", stock: "В наличии:", milk: "89,90\u00a0₽", two: "134,90\u00a0₽", four: "314,70\u00a0₽", three: "269,70\u00a0₽", checkOut: "Оформить заказ", byCourier: "Доставка курьером", atPoint: "Забрать товар на пункте выдачи", pay: "Оплатить заказ", agree: "Подтвердить стоимость доставки", options: "Показать варианты", cost: "199,00\u00a0₽", withDelivery: "468,70\u00a0₽", changeDelivery: "Изменить доставку", chooseWay: "Выберите, как получить заказ", time: "Время доставки", card: "Банковской картой", sbp: "Через систему быстрых платежей", wallet: "Из кошелька", payNow: "Оплатить", paid: "Оплачено", short: "не хватает", cancelOrder: "Отменить заказ", canceled: "отменён" },
+  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password", data: "Change your data", save: "Save", verify: "Confirm the address", verified: "The address is confirmed", notVerified: "is not confirmed", again: "Send the letter again", forgotten: "Forgotten your password?", send: "Send the letter", set: "Choose the password", phone: "Confirm the phone", confirm: "Confirm", balance: "₽21.00", operations: "Operations", older: "Earlier operations", account: "My account", wishes: "Notifications", find: "Find", add: "Add to the basket", cart: "My basket", changeLine: "Change", removeLine: "Remove from the basket", remove: "Remove", orders: "My orders", stock: "In stock:", milk: "₽89.90", two: "₽134.90", four: "₽314.70", three: "₽269.70", checkOut: "Check out", byCourier: "Delivery by courier", atPoint: "Collect at a pickup point", pay: "Pay for the order", agree: "Confirm the delivery cost", options: "Show the options", cost: "₽199.00", withDelivery: "₽468.70", changeDelivery: "Change the delivery", chooseWay: "Choose how the order comes", time: "Delivery time", card: "By bank card", sbp: "By the faster payments system (SBP)", wallet: "From the wallet", payNow: "Pay", paid: "Paid", short: "not enough", cancelOrder: "Cancel the order", canceled: "cancelled" },
 };
 let count = 0;
 let faults = 0;
@@ -315,7 +315,8 @@ async function buy(browser, path) {
     faults += 1;
   });
   page.on("request", (request) => {
-    if (request.url().startsWith(SHOP)) return;
+    // The buyer pays at the payment system's own page.
+    if (request.url().startsWith(SHOP) || request.url().startsWith(BANK)) return;
     console.log(`${path.name}: a request leaves the shop: ${request.url()}`);
     faults += 1;
   });
@@ -382,6 +383,7 @@ async function buy(browser, path) {
   assert.ok((await page.locator("main").innerText()).includes(words.three));
   await look(page, path, "orders");
   await checkOut(page, path);
+  await payOrder(page, path);
   await context.close();
 }
 
@@ -457,6 +459,45 @@ async function checkOut(page, path) {
   await page.waitForURL("**/checkout/pay");
   for (const shown of [words.cost, words.withDelivery, "Тверская улица"]) assert.ok((await main.innerText()).includes(shown), shown);
   await look(page, path, "ready-courier");
+}
+
+/** Scenario 6: a bank card pays, the order is agreed on, and withdrawn; another is paid by SBP. */
+async function payOrder(page, path) {
+  const words = WORDS[path.lang];
+  const main = page.locator("main");
+  const pay = page.getByRole("button", { name: words.payNow, exact: true });
+  const means = (name) => page.getByRole("radio", { name, exact: true });
+
+  // «Выбор способа оплаты»: what is too little cannot be chosen, and the button waits for a choice.
+  for (const name of [words.card, words.sbp]) assert.ok(await means(name).isEnabled(), name);
+  assert.ok(await means(words.wallet).isDisabled(), "the wallet holds too little");
+  assert.ok((await main.innerText()).includes(words.short));
+  if (path.scripts) assert.ok(await pay.isDisabled(), "nothing is chosen: the button waits");
+  else {
+    await press(page, path, words.payNow);
+    await page.getByRole("alert").waitFor();
+  }
+  await choose(page, path, means(words.card));
+  await look(page, path, "pay");
+  await press(page, path, words.payNow);
+  await atBank(page, path);
+  await page.waitForURL("**/orders/*");
+  // The page follows by itself until the order is agreed on.
+  await page.getByText(words.paid, { exact: true }).waitFor({ timeout: 20_000 });
+  await look(page, path, "paid");
+  await press(page, path, words.cancelOrder);
+  await until(async () => (await main.innerText()).includes(words.canceled), "the order is withdrawn");
+  await look(page, path, "withdrawn");
+}
+
+/** The payment system's page, which is the sandbox's. */
+async function atBank(page, path) {
+  const isThere = () => page.url().startsWith(`${BANK}/order/`);
+  await until(() => isThere() || page.url().includes("/pay/"), "the buyer is sent away");
+  // A payment that waits for its buyer is created by the button of our own page.
+  if (!isThere()) await page.locator('form[method="post"] button').first().click();
+  await until(isThere, "the payment system's page");
+  await page.locator("button.go").click();
 }
 
 /** Waits until something is so. */
@@ -553,7 +594,7 @@ const browser = await chromium.launch({
 for (const path of PATHS === "one" ? paths.slice(0, 1) : paths) {
   await register(browser, path);
   await buy(browser, path);
-  console.log(`scenarios 1 to 5, ${path.name}: done`);
+  console.log(`scenarios 1 to 6, ${path.name}: done`);
 }
 await browser.close();
 provider.close();

@@ -624,6 +624,7 @@ fn of_invoicebox(bank: &Sandbox) -> Arc<dyn Provider> {
         payment_hosts: Vec::new(),
         receipts: Receipts::Own,
         payment_mode: PaymentMode::default(),
+        methods: invoicebox::MethodIds::default(),
     };
     Arc::new(Invoicebox::new(client(), setup))
 }

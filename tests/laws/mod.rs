@@ -28,6 +28,7 @@ pub const TERMS: Terms = Terms {
     free_lines: true,
     on_demand: false,
     notifies_of_refunds: true,
+    methods: &[],
 };
 
 pub fn external_id() -> ExternalId {

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use tillgate::store::{Batch, CounterChange, Store};
 use tillgate_shop::Refusal;
+use tillgate_shop::reservation::extend::Extension;
 use tillgate_shop::reservation::participant::Answer;
 use tillgate_shop::stock_levels::{PIECE, firm, held, on_hand};
 use tillgate_shop::store::StockKeeper;
 use tillgate_shop::store::reserve::Wanted;
 
-use super::shelf::{HOLD_FOR, keeper, on_memory, outlet, wanted};
+use super::shelf::{HOLD_FOR, confirm, keeper, on_memory, outlet, wanted};
 
 /// What can happen to an order that wants one piece of the two that there are,
 /// at version 0, and both at version 1.
@@ -146,8 +147,14 @@ async fn step(keeper: &StockKeeper, orders: &Orders, table: &mut Table, step: St
             assert_eq!(done, table.take(2, 1));
         }
         Step::Lengthen => {
-            let until = tillgate::kernel::time::later(keeper.clock.now(), HOLD_FOR * 2);
-            let done = is_done(holds.lengthen(orders.one.order, until).await);
+            // For the version that is held: the law of versions is another.
+            let version = match table.own {
+                Known::Held(_, version) => version,
+                Known::Nothing | Known::Back(_) | Known::Sold | Known::Reversed => 0,
+            };
+            let (order, held_for) = (orders.one.order, HOLD_FOR * 2);
+            let extension = Extension { order, version, held_for };
+            let done = is_done(holds.extend(&extension).await.map(drop));
             assert_eq!(done, matches!(table.own, Known::Held(..)));
         }
         Step::RunOut => {
@@ -162,11 +169,11 @@ async fn step(keeper: &StockKeeper, orders: &Orders, table: &mut Table, step: St
             table.give_back();
         }
         Step::Confirm => {
-            let answer = keeper.confirm(&orders.two).await.expect("an answer");
+            let answer = confirm(keeper, &orders.two).await;
             assert_eq!(answer, table.confirm());
         }
         Step::Reverse => {
-            holds.reverse(orders.one.order).await.expect("never refused");
+            holds.reverse(orders.one.order, |_| true, None).await.expect("never refused");
             table.own = Known::Reversed;
         }
         Step::Rival if table.rival > 0 => {
@@ -217,8 +224,8 @@ async fn every_history_of_a_reservation_has_the_end_of_the_table() {
             assert_eq!(levels(&store, &article).await, expected, "{done:?}: {table:?}");
         }
         // Nothing runs out in another history.
-        first.holds.reverse(orders.one.order).await.expect("never refused");
-        first.holds.reverse(orders.rival.order).await.expect("never refused");
+        first.holds.reverse(orders.one.order, |_| true, None).await.expect("never refused");
+        first.holds.reverse(orders.rival.order, |_| true, None).await.expect("never refused");
         assert_eq!(levels(&store, &article).await, [2, 0, 0], "{steps:?}");
     }
     println!("{HISTORIES} histories of {LENGTH} steps");

@@ -20,11 +20,13 @@ use tillgate_shop::order_id::OrderId;
 use tillgate_shop::outlets::Outlet;
 use tillgate_shop::prices::Prices;
 use tillgate_shop::product_id::ProductId;
+use tillgate_shop::reservation::extend::Extension;
 use tillgate_shop::reservation::participant::Answer;
 use tillgate_shop::seal::MasterKeys;
 use tillgate_shop::service_client::ServiceClient;
 use tillgate_shop::sessions::Sessions;
 use tillgate_shop::stock_levels::{PIECE, firm, held, on_hand};
+use tillgate_shop::store::agreed::sold;
 use tillgate_shop::store::hold::HeldLine;
 use tillgate_shop::store::reserve::Wanted;
 use tillgate_shop::store::{Others, StockKeeper};
@@ -124,6 +126,11 @@ async fn in_holds(keeper: &StockKeeper) -> BTreeMap<String, i64> {
 
 /// 300 buyers for 100 pieces: some want one, some two, some in two lines; some
 /// change their minds, and the time of some runs out.
+/// Takes an order's goods for good.
+pub async fn confirm(keeper: &StockKeeper, order: &Wanted) -> Answer {
+    keeper.holds.confirm(order.order, sold(order), None).await.expect("an answer")
+}
+
 async fn what_is_promised_is_there(keepers: Vec<Arc<StockKeeper>>) {
     let first = &keepers[0];
     stock(first, 1, "milk", 100).await;
@@ -192,25 +199,27 @@ async fn one_end_wins(keepers: Vec<Arc<StockKeeper>>) {
             let (keeper, order) = (Arc::clone(keeper), order.clone());
             racing.spawn(async move {
                 match number % 3 {
-                    0 => drop(keeper.confirm(&order).await.expect("an answer")),
-                    1 => keeper.holds.reverse(order.order).await.expect("reversed"),
+                    0 => drop(confirm(&keeper, &order).await),
+                    1 => drop(
+                        keeper.holds.reverse(order.order, |_| true, None).await.expect("reversed"),
+                    ),
                     _ => drop(keeper.holds.expire_step().await.expect("ended")),
                 }
             });
         }
         racing.join_all().await;
         assert_eq!(levels(first, 1, "milk").await, (5, 0, 0), "round {round}");
-        assert_eq!(first.confirm(&order).await, Ok(Answer::Reversed));
+        assert_eq!(confirm(first, &order).await, Answer::Reversed);
     }
     // A late payment's extension against the expiry.
     for round in 100..112 {
         let order = wanted(round, &[("milk", 2)]);
-        let until = first.reserve(&order, &outlet(1)).await.expect("held");
+        first.reserve(&order, &outlet(1)).await.expect("held");
         first.clock.advance(HOLD_FOR);
-        let later = tillgate::kernel::time::later(until, HOLD_FOR);
         let (other, id) = (Arc::clone(&keepers[keepers.len() - 1]), order.order);
         let ended = tokio::spawn(async move { other.holds.expire_step().await.expect("a step") });
-        let lengthened = first.holds.lengthen(id, later).await;
+        let extension = Extension { order: id, version: order.version, held_for: HOLD_FOR };
+        let lengthened = first.holds.extend(&extension).await;
         ended.await.expect("no panic");
         let (_, held, _) = levels(first, 1, "milk").await;
         assert_eq!(lengthened.is_ok(), held == 2, "{lengthened:?}");
@@ -349,7 +358,7 @@ async fn play(keeper: &StockKeeper, acts: &[Act]) -> Result<(), TestCaseError> {
             }
             Act::Confirm { order, milk, tea } => {
                 let asked = wanted(order, &[("milk", milk), ("tea", tea)]);
-                let answer = keeper.confirm(&asked).await.expect("an answer");
+                let answer = confirm(keeper, &asked).await;
                 let pieces = count(milk, tea);
                 let expected = match model.orders.get(&order).copied() {
                     None => Answer::NothingHeld,
@@ -367,7 +376,8 @@ async fn play(keeper: &StockKeeper, acts: &[Act]) -> Result<(), TestCaseError> {
                 prop_assert_eq!(answer, expected, "{:?}", act);
             }
             Act::Reverse(order) => {
-                keeper.holds.reverse(wanted(order, &[]).order).await.expect("never refused");
+                let id = wanted(order, &[]).order;
+                keeper.holds.reverse(id, |_| true, None).await.expect("never refused");
                 let outlet = model.orders.get(&order).map_or(0, |(_, outlet, _)| *outlet);
                 model.orders.insert(order, (Kind::Reversed, outlet, [0, 0]));
             }

@@ -41,6 +41,8 @@ mod shop_money;
 #[cfg(feature = "shop")]
 mod shop_orders;
 #[cfg(feature = "shop")]
+mod shop_paying;
+#[cfg(feature = "shop")]
 mod shop_services;
 mod stored;
 mod validation;

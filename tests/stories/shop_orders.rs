@@ -301,7 +301,10 @@ async fn the_contracts_are_the_same_in_one_process_and_in_five() {
     let urls = |more: &str| {
         format!("[shop.service_urls]\nauth = \"{}\"\nmenu = \"{}\"\n{more}", auth.url, menu.url)
     };
-    let order = folder(&store, &urls(""));
+    // Orders and deliveries call each other, so one address is chosen before.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr();
+    let courier_address = free.expect("an address");
+    let order = folder(&store, &urls(&format!("delivery = \"http://{courier_address}\"\n")));
     let order = start(order.path(), "order");
     let goods = folder(&store, &urls(&format!("order = \"{}\"\n", order.url)));
     let goods_folder = goods;
@@ -310,6 +313,10 @@ async fn the_contracts_are_the_same_in_one_process_and_in_five() {
         &store,
         &format!("[shop.service_urls]\nauth = \"{}\"\norder = \"{}\"\n", auth.url, order.url),
     );
+    let settings = courier.path().join("tillgate.toml");
+    let text = std::fs::read_to_string(&settings).expect("settings");
+    let text = text.replace("127.0.0.1:0", &courier_address.to_string());
+    std::fs::write(settings, text).expect("written");
     let courier = start(courier.path(), "delivery");
     // Each command goes to the process that has the service.
     std::fs::copy(goods_folder.path().join("feed.xml"), together.path().join("feed.xml"))

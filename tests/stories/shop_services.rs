@@ -131,10 +131,10 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     let letters = start(letters.path(), "notification");
     let billing = folder(&store, &urls);
     let billing = start(billing.path(), "billing");
-    let goods = folder(&store, &urls);
-    let goods = start(goods.path(), "delivery,menu,order,store");
     let urls = format!("{urls}billing = \"{}\"\n", billing.url);
-    let more = ["delivery", "menu", "order", "store"];
+    let goods = folder(&store, &urls);
+    let goods = start(goods.path(), "delivery,menu,order,store,payment,orchestra");
+    let more = ["delivery", "menu", "order", "store", "payment"];
     let more = more.map(|name| format!("{name} = \"{}\"\n", goods.url)).concat();
     let urls = format!("{urls}{more}");
     let urls = format!("{urls}notification = \"{}\"\n", letters.url);
@@ -204,7 +204,7 @@ async fn a_shop_with_an_address_of_its_own_is_only_there() {
 #[test]
 fn services_that_cannot_run_apart_do_not_start() {
     for (store, services, why) in [
-        ("memory:", "auth", "auth, billing, notification write to each other through the store"),
+        ("memory:", "auth", "payment, orchestra write to each other through the store"),
         ("memory:", "front", "front calls auth: run it here too, or set shop.service_urls.auth"),
         ("memory:", "auth,notification", "set shop.public_url"),
         (
