@@ -87,16 +87,11 @@ where
     let canceled = order.until(phone, "CANCELED").await;
     narrator
         .check(canceled["withdrawal"] == "DONE", "nobody has begun to pick it: it is withdrawn");
-    let is_back = async {
-        loop {
-            let (_, means) = ask(phone, "payment", Method::GET, "/tokens/get", None).await;
-            if means["tokens"][0]["balance"] == before {
-                return;
-            }
-            tokio::time::sleep(LOOK_PAUSE).await;
-        }
-    };
-    let is_back = tokio::time::timeout(DEADLINE, is_back).await.is_ok();
+    let is_back = comes_true(async || {
+        let (_, means) = ask(phone, "payment", Method::GET, "/tokens/get", None).await;
+        means["tokens"][0]["balance"] == before
+    })
+    .await;
     narrator.check(is_back, "the money is in her wallet again");
 }
 
@@ -121,9 +116,11 @@ async fn sold_elsewhere(
     let reason = &failed["reason"];
     narrator.check(failed["status"] == "FAILED", &format!("the order comes to nothing: {reason}"));
     let released = order.until_paid(phone, "FAIL").await;
-    let entry = bank.ledger().into_iter().next_back();
-    let is_released = entry.is_some_and(|entry| entry.status == "canceled");
-    let is_released = is_released && released["status"] == "FAIL";
+    // The payment has failed from the moment the release is decided; the
+    // bank is told afterwards.
+    let is_canceled =
+        comes_true(async || bank.ledger().last().is_some_and(|entry| entry.status == "canceled"));
+    let is_released = released["status"] == "FAIL" && is_canceled.await;
     narrator.check(is_released, "the bank has let the money go: she was never charged");
 }
 
@@ -184,18 +181,23 @@ impl Ordered {
 
 async fn wait_for(phone: &mut Device<'_>, service: &str, path: &str, status: &str) -> Value {
     let mut last = Value::Null;
+    // What it is instead is checked by the caller.
+    let _ = comes_true(async || {
+        last = ask(phone, service, Method::GET, path, None).await.1;
+        last["status"] == status
+    })
+    .await;
+    last
+}
+
+/// Whether it comes true before the deadline.
+async fn comes_true(mut look: impl AsyncFnMut() -> bool) -> bool {
     let waiting = async {
-        loop {
-            last = ask(phone, service, Method::GET, path, None).await.1;
-            if last["status"] == status {
-                return;
-            }
+        while !look().await {
             tokio::time::sleep(LOOK_PAUSE).await;
         }
     };
-    // What it is instead is checked.
-    let _ = tokio::time::timeout(DEADLINE, waiting).await;
-    last
+    tokio::time::timeout(DEADLINE, waiting).await.is_ok()
 }
 
 /// The buyer follows the link of a payment, and acts at the payment system.
