@@ -506,10 +506,13 @@ const OF_THE_SHOP: &[(&str, &[&str])] = &[
     ("front", &["cookie", "form", "formats", "refusal", "roubles", "service_client"]),
     ("formats", &["bus", "order_id", "product_id"]),
     ("bus", &["refusal", "seal"]),
-    ("asked", &["assertion", "cookie", "form", "refusal", "service_client"]),
+    (
+        "asked",
+        &["assertion", "cookie", "form", "refusal", "service_client", "sessions", "username"],
+    ),
     ("sessions", &["refusal", "service_client", "username"]),
-    ("service_client", &["assertion", "refusal"]),
-    ("assertion", &["seal"]),
+    ("service_client", &["assertion", "refusal", "username"]),
+    ("assertion", &["seal", "username"]),
     ("contract", &["assertion", "form", "order_id", "refusal"]),
     // It describes all services.
     (

@@ -1,6 +1,9 @@
-//! What `tillgate bench` measures of the shop: wallets, and [`goods`].
+//! What `tillgate bench` measures of the shop: wallets, [`goods`] and
+//! [`sagas`].
 
+mod caller;
 mod goods;
+mod sagas;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,7 +55,7 @@ fn header() -> (&'static str, String) {
 /// The header of the service that takes payments, in a shop with this key.
 pub fn header_of(key: [u8; 32]) -> (&'static str, String) {
     let assertions = Assertions::new(&MasterKeys::new(key, []));
-    (HEADER, assertions.make("payment", "billing", None, Clock::System.now()))
+    (HEADER, assertions.make("payment", "billing", None, None, Clock::System.now()))
 }
 
 async fn store_at(url: &str) -> Result<Store, String> {

@@ -330,8 +330,14 @@ impl World {
     async fn step_in(&self, lane: Lane) -> bool {
         let services = &self.payment_worker.services;
         let lease = Duration::from_secs(120);
-        let claim =
-            Claim { lane, lease, limit: 1, paused_queues: Vec::new(), after_queue: String::new() };
+        let claim = Claim {
+            lane,
+            lease,
+            limit: 1,
+            limit_of_queue: 1,
+            paused_queues: Vec::new(),
+            after_queue: String::new(),
+        };
         let Some(claimed) = services.store.claim(&claim).await.expect("a store").pop() else {
             return false;
         };

@@ -115,6 +115,7 @@ async fn send_everything(services: &Services) {
         lane: tillgate::notify::LANE,
         lease: DAY,
         limit: 9,
+        limit_of_queue: 1,
         paused_queues: Vec::new(),
         after_queue: String::new(),
     };
@@ -155,6 +156,7 @@ async fn idempotency_records_expire_and_the_order_is_still_recognised() {
         lane: tillgate::notify::LANE,
         lease: DAY,
         limit: 9,
+        limit_of_queue: 1,
         paused_queues: Vec::new(),
         after_queue: String::new(),
     };
@@ -282,6 +284,7 @@ async fn a_test_of_callbacks_goes_with_its_message() {
         lane: CALLBACKS,
         lease: DAY,
         limit: 9,
+        limit_of_queue: 1,
         paused_queues: Vec::new(),
         after_queue: String::new(),
     };

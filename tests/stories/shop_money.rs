@@ -70,7 +70,7 @@ impl Api {
 
     /// As the service that takes payments.
     async fn as_service(&self, method: Method, path: &str, body: &str) -> Option<(u16, Value)> {
-        let assertion = self.assertions.make("payment", "billing", None, Clock::System.now());
+        let assertion = self.assertions.make("payment", "billing", None, None, Clock::System.now());
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, HeaderValue::from_str(&assertion).expect("text"));
         let reply = self.send(method, &format!("{}{path}", self.billing), body, headers).await?;

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::fingerprint::Fingerprint;
 
 /// A kind of numbered things that have partitions of their own. The module that
@@ -25,7 +27,8 @@ impl Subject {
 ///
 /// The highest bit is set for a name. Otherwise the next seven bits hold the
 /// subject, and the other 56 bits its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Partition(u64);
 
 const OF_A_NAME: u64 = 1 << 63;

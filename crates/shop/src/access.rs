@@ -343,7 +343,7 @@ async fn ask(world: &World, routes: &Router, line: &Line, caller: &str) -> Statu
     } else {
         ("front", "auth")
     };
-    let assertion = world.assertions.make(service, audience, None, world.clock.now());
+    let assertion = world.assertions.make(service, audience, None, None, world.clock.now());
     let assertion = (caller == "service").then_some(assertion);
     let (status, _, _) = send_as(routes, (method, &path, content), cookies, assertion).await;
     status

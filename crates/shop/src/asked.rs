@@ -17,7 +17,9 @@ use tillgate_web::server::Peer;
 
 use crate::assertion::{Assertion, Assertions, HEADER};
 use crate::form::{BODY_BYTES_MAX, Form, NotAForm};
-use crate::service_client::{CalledBy, Caller};
+use crate::service_client::{CalledBy, CalledFor, Caller};
+use crate::sessions::Sessions;
+use crate::username::Username;
 use crate::{Refusal, cookie};
 
 /// A service that answers requests.
@@ -34,6 +36,11 @@ pub trait Served: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
+/// A service that clients call.
+pub trait ForClients: Served {
+    fn sessions(&self) -> &Sessions;
+}
+
 /// The service that has the pages.
 const PAGES: &str = "front";
 
@@ -43,6 +50,8 @@ pub struct Asked<S> {
     pub headers: HeaderMap,
     peer: Option<Peer>,
     called_by: Option<CalledBy>,
+    /// The client whom it is for, once that is known.
+    client: Option<Username>,
     body: Body,
 }
 
@@ -53,11 +62,33 @@ impl<S: Served> FromRequest<Arc<S>> for Asked<S> {
         let (head, body) = request.into_parts();
         let peer = head.extensions.get::<Peer>().copied();
         let called_by = head.extensions.get::<CalledBy>().copied();
-        Ok(Asked { service: Arc::clone(service), headers: head.headers, peer, called_by, body })
+        let client = head.extensions.get::<CalledFor>().map(|CalledFor(client)| client.clone());
+        let (service, headers) = (Arc::clone(service), head.headers);
+        Ok(Asked { service, headers, peer, called_by, client, body })
+    }
+}
+
+impl<S: ForClients> Asked<S> {
+    /// The client who is logged in. A service that calls for a client has asked
+    /// already.
+    pub async fn client(&mut self) -> Result<Username, Refusal> {
+        if self.client.is_none() {
+            self.client = self.asserted_client();
+        }
+        if let Some(client) = &self.client {
+            return Ok(client.clone());
+        }
+        let client = self.service.sessions().client(&self.person()).await?;
+        Ok(self.client.insert(client).clone())
     }
 }
 
 impl<S: Served> Asked<S> {
+    fn asserted_client(&self) -> Option<Username> {
+        self.headers.get(HEADER)?;
+        Username::parse(&self.asserted()?.client?)
+    }
+
     /// The language that the caller asks for; English if none is supported.
     pub fn language(&self) -> Language {
         let accept = self.text(header::ACCEPT_LANGUAGE.as_str());
@@ -93,7 +124,7 @@ impl<S: Served> Asked<S> {
 
     /// The person whose request it is, to ask another service about.
     pub fn person(&self) -> Caller {
-        Caller::of(&self.headers, self.peer)
+        Caller { client: self.client.clone(), ..Caller::of(&self.headers, self.peer) }
     }
 
     /// The address of the connection; of the person's, if another service calls

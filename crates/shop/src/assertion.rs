@@ -1,6 +1,6 @@
 //! What a service that calls another one over HTTP asserts: which service it
-//! is, and from which address the person has called whom it calls for. Both
-//! know the shop's key.
+//! is, and which client it calls for, from which address. Both know the shop's
+//! key.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tillgate_kernel::Timestamp;
 use tillgate_kernel::time::between;
 
 use crate::seal::MasterKeys;
+use crate::username::Username;
 
 /// The header of an assertion.
 pub const HEADER: &str = "tillgate-assertion";
@@ -26,6 +27,9 @@ pub struct Assertion {
     pub service: String,
     /// The address of the person whom it calls for, if it is known.
     pub address: Option<IpAddr>,
+    /// The client whom it calls for, if it has asked `auth` who that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
     made_at: Timestamp,
     /// The service that is called: no other one accepts it.
     audience: String,
@@ -53,11 +57,13 @@ impl Assertions {
         service: &str,
         audience: &str,
         address: Option<IpAddr>,
+        client: Option<&Username>,
         now: Timestamp,
     ) -> String {
         let assertion = Assertion {
             service: service.to_owned(),
             address,
+            client: client.map(|client| client.as_str().to_owned()),
             made_at: now,
             audience: audience.to_owned(),
         };
@@ -87,9 +93,11 @@ mod tests {
         let assertions = Assertions::new(&MasterKeys::new([3; 32], []));
         let now: Timestamp = "2026-11-30T10:00:00Z".parse().expect("a time");
         let address = Some(IpAddr::from([203, 0, 113, 7]));
-        let value = assertions.make("front", "auth", address, now);
+        let client = Username::parse("Anna").expect("a username");
+        let value = assertions.make("front", "auth", address, Some(&client), now);
         let read = assertions.read(&value, "auth", now).expect("it is ours");
         assert_eq!((read.service.as_str(), read.address), ("front", address));
+        assert_eq!(read.client.as_deref(), Some("Anna"));
         assert_eq!(assertions.read(&value, "billing", now), None);
         for seconds in [0, 59] {
             let by = Duration::from_secs(seconds);

@@ -21,6 +21,7 @@ use tower_service::Service;
 
 use crate::Refusal;
 use crate::assertion::{Assertions, HEADER};
+use crate::username::Username;
 
 /// How long a call of a service may take, in seconds.
 const CALL_SECONDS_MAX: u64 = 10;
@@ -61,6 +62,10 @@ impl Routes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CalledBy(pub &'static str);
 
+/// Which client a service of this process calls for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalledFor(pub Username);
+
 /// A service in another process.
 #[derive(Debug, Clone)]
 pub struct Remote {
@@ -82,6 +87,8 @@ pub struct Caller {
     pub language: Option<HeaderValue>,
     pub user_agent: Option<HeaderValue>,
     pub peer: Option<Peer>,
+    /// The client, if the service has asked `auth` who that is.
+    pub client: Option<Username>,
     pub forwarded_for: Vec<HeaderValue>,
     /// Of the request that is sent, if it has one.
     pub idempotency_key: Option<HeaderValue>,
@@ -97,6 +104,7 @@ impl Caller {
             language: headers.get(header::ACCEPT_LANGUAGE).cloned(),
             user_agent: headers.get(header::USER_AGENT).cloned(),
             peer,
+            client: None,
             forwarded_for: all("x-forwarded-for"),
             idempotency_key: None,
         }
@@ -213,6 +221,9 @@ impl ServiceClient {
                 if let Some(peer) = &caller.peer {
                     request = request.extension(*peer);
                 }
+                if let Some(client) = &caller.client {
+                    request = request.extension(CalledFor(client.clone()));
+                }
                 let request = request.body(Body::from(body)).map_err(|why| {
                     tracing::error!(error = %why, "a call of a service could not be made");
                     Refusal::Unavailable
@@ -247,7 +258,8 @@ impl Remote {
         body: Bytes,
     ) -> Result<Reply, Refusal> {
         let now = self.clock.now();
-        let assertion = self.assertions.make(self.caller, self.name, caller.address(), now);
+        let (address, client) = (caller.address(), caller.client.as_ref());
+        let assertion = self.assertions.make(self.caller, self.name, address, client, now);
         if let Ok(value) = HeaderValue::from_str(&assertion) {
             headers.insert(HEADER, value);
         }

@@ -75,8 +75,8 @@ pub const LANES: [Lane; 10] = [
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How long a message is kept after it was taken.
-const TAKEN_MESSAGES_DAYS: u32 = 7;
+/// How long a message is kept after an operator has dropped it.
+const DROPPED_MESSAGES_DAYS: u32 = 7;
 
 /// A message that is taken again this late would send its letter again.
 const NOTICES_DAYS: u32 = 90;
@@ -88,8 +88,8 @@ const TOMBSTONES_DAYS: u32 = 90;
 #[must_use]
 pub fn swept() -> Vec<Swept> {
     let messages = LANES.map(|lane| Swept {
-        list: Delivery::settled_list(lane),
-        kept_for: DAY * TAKEN_MESSAGES_DAYS,
+        list: Delivery::dropped_list(lane),
+        kept_for: DAY * DROPPED_MESSAGES_DAYS,
     });
     let documents = [
         Swept { list: Session::all(), kept_for: DAY * session::DAYS_MAX },

@@ -1,5 +1,5 @@
 //! Deletes what is past its time: ended sessions, forgotten attempts, links
-//! that do not work any more, old notices, and messages that have been taken.
+//! that do not work any more, old notices, and messages that nobody takes.
 
 use std::time::Duration;
 

@@ -92,6 +92,7 @@ impl Stage {
             lane: STRICT,
             lease: Duration::from_secs(60),
             limit: 10,
+            limit_of_queue: 1,
             paused_queues: Vec::new(),
             after_queue: String::new(),
         }
@@ -627,18 +628,59 @@ async fn a_partition_is_walked_alone(store: Stage) {
     assert_eq!(found.iter().map(|(key, _)| key.id).collect::<Vec<_>>(), [1, 2, 300]);
 }
 
-async fn waiting_workers_wake_up_when_messages_are_put(store: Stage) {
-    let mut wakeups = store.outbox_wakeups();
+async fn waiting_workers_wake_up_when_their_lane_has_messages(store: Stage) {
+    let (mut strict, mut free) = (store.outbox_wakeups(STRICT), store.outbox_wakeups(FREE));
+    let is_woken = async |wakeups: &mut tokio::sync::watch::Receiver<u64>| {
+        tokio::time::timeout(Duration::from_secs(10), wakeups.changed()).await.is_ok()
+    };
     store.commit(put(key(1), Expect::Absent, "no message")).await.expect("committed");
-    assert!(!wakeups.has_changed().expect("the store is there"));
-    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    let rung = tokio::time::timeout(Duration::from_secs(10), wakeups.changed()).await;
-    assert!(rung.is_ok());
+    assert!(!strict.has_changed().expect("the store is there"));
+    store
+        .commit(send([message(1, 1, "chat", 1), message(1, 2, "chat", 1)]))
+        .await
+        .expect("committed");
+    assert!(is_woken(&mut strict).await);
+    assert!(!free.has_changed().expect("the store is there"), "it has another lane");
+    // The next one waited for the first.
+    let first = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
+    strict.mark_unchanged();
+    let mut batch = Batch::new();
+    batch.settle(first.ticket, Settlement::Sent);
+    store.commit(batch).await.expect("settled");
+    assert!(is_woken(&mut strict).await);
+    let later = Message { lane: FREE, wait: seconds(60), ..message(2, 1, "bank", 1) };
+    store.commit(send([later])).await.expect("committed");
+    assert!(!free.has_changed().expect("the store is there"), "it is not due");
+    let message = Message { lane: FREE, ..message(3, 1, "bank", 1) };
+    store.commit(send([message])).await.expect("committed");
+    assert!(is_woken(&mut free).await);
+}
+
+/// Of a lane without an order.
+async fn a_claim_takes_as_many_of_each_queue_as_it_says(store: Stage) {
+    let of = |queue: &'static str, orders: std::ops::Range<u64>| {
+        orders.map(move |order| Message { lane: FREE, ..message(order, 1, queue, 1) })
+    };
+    let messages = of("a", 1..6).chain(of("b", 11..13)).chain(of("c", 21..26));
+    store.commit(send(messages)).await.expect("committed");
+    let claim = Claim { lane: FREE, limit_of_queue: 3, ..store.claim_at(10) };
+    let queues = async |claim: &Claim| {
+        let claimed = store.claim(claim).await.expect("a store that answers");
+        let mut queues: Vec<String> =
+            claimed.into_iter().map(|claimed| claimed.delivery.queue).collect();
+        queues.sort(); // engines order queues differently
+        queues
+    };
+    assert_eq!(queues(&claim).await, ["a", "a", "a", "b", "b", "c", "c", "c"]);
+    let one = Claim { limit: 1, ..claim.clone() };
+    assert_eq!(queues(&one).await.len(), 1);
+    assert_eq!(queues(&claim).await.len(), 3);
+    assert_eq!(queues(&claim).await, Vec::<String>::new());
 }
 
 /// A process whose connection for hints is not ready yet misses some.
 async fn workers_of_other_processes_wake_up_too(store: Stage) {
-    let mut wakeups = store.process(1).outbox_wakeups();
+    let mut wakeups = store.process(1).outbox_wakeups(STRICT);
     let woken = async {
         for order in 1.. {
             store.commit(send([message(order, 1, "chat", 1)])).await.expect("committed");
@@ -742,6 +784,7 @@ on_every_engine![
     a_ticket_settles_once,
     messages_of_one_order_go_in_their_order,
     one_message_of_each_queue_is_claimed_and_paused_queues_are_skipped,
+    a_claim_takes_as_many_of_each_queue_as_it_says,
     queues_take_turns,
     what_is_to_be_tried_again_waits_for_its_time,
     a_failed_message_is_found_behind_all_that_wait_for_it,
@@ -765,7 +808,7 @@ on_every_engine![
     a_counter_with_a_floor_is_the_sum_of_its_changes,
     a_moved_or_removed_document_leaves_the_list,
     a_partition_is_walked_alone,
-    waiting_workers_wake_up_when_messages_are_put,
+    waiting_workers_wake_up_when_their_lane_has_messages,
     a_store_that_works_answers_a_ping,
 ];
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use tillgate_kernel::Stopwatch;
-use tillgate_kernel::outbox::{Claim, Claimed, Lane};
+use tillgate_kernel::outbox::{Claim, Claimed, Lane, Ordering};
 
 use crate::Store;
 
@@ -40,38 +40,23 @@ impl Dispatch {
     where
         F: Future<Output = Duration> + Send + 'static,
     {
-        let mut wakeups = self.store.outbox_wakeups();
-        let mut under_way: JoinSet<Duration> = JoinSet::new();
-        let mut busy: HashMap<tokio::task::Id, String> = HashMap::new();
+        let mut wakeups = self.store.outbox_wakeups(self.lane);
+        let mut under_way = UnderWay::default();
         let mut paused_queues: HashMap<String, Option<Instant>> = HashMap::new();
         let mut after_queue = String::new();
         while !drain.is_cancelled() {
             let now = later_instant(Duration::ZERO);
             paused_queues.retain(|_, until| until.is_none_or(|until| until > now));
-            // One slow peer must not take every slot.
-            let mut full: HashMap<&str, usize> = HashMap::new();
-            for queue in busy.values() {
-                *full.entry(queue.as_str()).or_default() += 1;
-            }
-            full.retain(|_, count| *count >= self.at_once_of_queue_max);
-            let claim = Claim {
-                lane: self.lane,
-                lease: self.lease,
-                limit: self.at_once_max.saturating_sub(under_way.len()),
-                paused_queues: paused_queues
-                    .keys()
-                    .cloned()
-                    .chain(full.keys().map(|queue| (*queue).to_owned()))
-                    .collect(),
-                after_queue: after_queue.clone(),
-            };
-            let mut claimed_any = false;
+            let claim = self.claim(&under_way, paused_queues.keys(), &after_queue);
+            let mut of_queue = 0;
+            let mut may_have_more = false;
             let since_claim = Stopwatch::start();
             match self.store.claim(&claim).await {
                 Ok(claimed) => {
                     for message in claimed {
-                        claimed_any = true;
                         let queue = message.delivery.queue.clone();
+                        of_queue = if queue == after_queue { of_queue + 1 } else { 1 };
+                        may_have_more |= of_queue >= claim.limit_of_queue && !self.one_at_a_time;
                         after_queue.clone_from(&queue);
                         if self.one_at_a_time {
                             paused_queues.insert(queue.clone(), None); // until its task ends
@@ -81,40 +66,103 @@ impl Dispatch {
                         // message.
                         let fresh_for = self.lease / 2;
                         let delivering = deliver(message);
-                        let task = under_way.spawn(async move {
+                        under_way.start(queue, async move {
                             if since_claim.elapsed() > fresh_for {
                                 Duration::ZERO
                             } else {
                                 delivering.await
                             }
                         });
-                        busy.insert(task.id(), queue);
                     }
                 }
                 Err(why) => {
                     tracing::warn!(lane = %self.lane, error = %why, "the outbox cannot be read")
                 }
             }
-            // A claim takes one message of each queue: there may be more.
-            if claimed_any && !self.one_at_a_time && under_way.len() < self.at_once_max {
+            if may_have_more && under_way.tasks.len() < self.at_once_max {
                 continue;
             }
-            tokio::select! {
-                () = drain.cancelled() => {}
-                _ = wakeups.changed() => {}
-                Some(ended) = under_way.join_next_with_id() => {
-                    // A task that panicked leaves its message to the lease.
-                    let (id, rest) = ended.unwrap_or_else(|panic| (panic.id(), Duration::ZERO));
-                    if let Some(queue) = busy.remove(&id)
-                        && (self.one_at_a_time || !rest.is_zero())
-                    {
-                        paused_queues.insert(queue, Some(later_instant(rest)));
+            let look = tokio::time::sleep(LOOK_PAUSE);
+            tokio::pin!(look);
+            // Until there may be something to claim.
+            loop {
+                let was_full = under_way.tasks.len() >= self.at_once_max;
+                tokio::select! {
+                    () = drain.cancelled() => {}
+                    _ = wakeups.changed() => {}
+                    Some((queue, count, rest)) = under_way.ended() => {
+                        if self.one_at_a_time || !rest.is_zero() {
+                            paused_queues.insert(queue, Some(later_instant(rest)));
+                        }
+                        if !was_full && count < self.at_once_of_queue_max {
+                            continue; // the latest claim was not limited by it
+                        }
                     }
+                    () = &mut look => {}
                 }
-                () = tokio::time::sleep(LOOK_PAUSE) => {}
+                break;
             }
         }
-        while under_way.join_next().await.is_some() {}
+        while under_way.tasks.join_next().await.is_some() {}
+    }
+
+    /// The next claim.
+    fn claim<'a>(
+        &self,
+        under_way: &'a UnderWay,
+        paused_queues: impl Iterator<Item = &'a String>,
+        after_queue: &str,
+    ) -> Claim {
+        // One slow peer must not take every slot.
+        let is_full = |count: usize| count >= self.at_once_of_queue_max;
+        let queues = under_way.queues.iter();
+        let full = queues.clone().filter(|(_, count)| is_full(**count)).map(|(queue, _)| queue);
+        let busiest = queues.map(|(_, count)| *count).filter(|count| !is_full(*count)).max();
+        let limit_of_queue = match self.lane.ordering() {
+            Ordering::None => self.at_once_of_queue_max - busiest.unwrap_or(0),
+            // Which message may be next depends on the one before it.
+            Ordering::Strict | Ordering::SkipsRetries => 1,
+        };
+        Claim {
+            lane: self.lane,
+            lease: self.lease,
+            limit: self.at_once_max.saturating_sub(under_way.tasks.len()),
+            limit_of_queue,
+            paused_queues: paused_queues.chain(full).cloned().collect(),
+            after_queue: after_queue.to_owned(),
+        }
+    }
+}
+
+/// The deliveries in progress.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<Duration>,
+    /// The queue of each task.
+    queue_of: HashMap<tokio::task::Id, String>,
+    /// How many tasks each queue has.
+    queues: HashMap<String, usize>,
+}
+
+impl UnderWay {
+    fn start(&mut self, queue: String, task: impl Future<Output = Duration> + Send + 'static) {
+        let task = self.tasks.spawn(task);
+        *self.queues.entry(queue.clone()).or_default() += 1;
+        self.queue_of.insert(task.id(), queue);
+    }
+
+    /// Waits for the end of a task. Returns its queue, how many tasks that had,
+    /// and how long to pause it. `None` if nothing is in progress.
+    async fn ended(&mut self) -> Option<(String, usize, Duration)> {
+        let ended = self.tasks.join_next_with_id().await?;
+        // A task that panicked leaves its message to the lease.
+        let (id, rest) = ended.unwrap_or_else(|panic| (panic.id(), Duration::ZERO));
+        let queue = self.queue_of.remove(&id)?;
+        let count = self.queues.remove(&queue).unwrap_or(0);
+        if count > 1 {
+            self.queues.insert(queue.clone(), count - 1);
+        }
+        Some((queue, count, rest))
     }
 }
 

@@ -8,7 +8,7 @@ use super::batch::{Batch, CounterKey, Stored};
 use super::scan::{Page, Scan};
 use super::under_way::Work;
 use super::{CommitError, Unavailable, memory, postgres, sled};
-use tillgate_kernel::outbox::{Claim, Claimed};
+use tillgate_kernel::outbox::{Claim, Claimed, Lane};
 use tillgate_kernel::{DocKey, Partition, Timestamp};
 
 /// A store: one of the engines. Clones share it.
@@ -206,16 +206,17 @@ impl Store {
         }
     }
 
-    /// Changes whenever a committed batch has put messages into the outbox.
-    /// This is only a hint: a worker that waits for it must also poll now and
-    /// then.
+    /// Changes whenever the workers of a lane may find something to send after
+    /// a commit. This is only a hint: a worker that waits for it must also poll
+    /// now and then.
     #[must_use]
-    pub fn outbox_wakeups(&self) -> watch::Receiver<u64> {
-        match self {
-            Store::Memory(engine) => engine.outbox_wakeups(),
-            Store::Sled(engine) => engine.outbox_wakeups(),
-            Store::Postgres(engine) => engine.outbox_wakeups(),
-        }
+    pub fn outbox_wakeups(&self, lane: Lane) -> watch::Receiver<u64> {
+        let wakeups = match self {
+            Store::Memory(engine) => engine.wakeups(),
+            Store::Sled(engine) => engine.wakeups(),
+            Store::Postgres(engine) => engine.wakeups(),
+        };
+        wakeups.of(lane)
     }
 
     /// Returns when the store has stopped for good, with the reason.

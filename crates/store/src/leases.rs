@@ -64,7 +64,7 @@ impl Leases {
     ) -> Result<(), E> {
         let Turn { claim, now, claimed, queues } = turn;
         let (now, had_their_turn) = (*now, std::mem::take(queues));
-        let (mut looked_at, mut queue) = (0, None);
+        let (mut looked_at, mut claimed_of_queue, mut queue) = (0, 0, None);
         while claimed.len() < claim.limit {
             let Some(place) = next(&position)? else { break };
             if place.lane != claim.lane || place.dead {
@@ -77,7 +77,7 @@ impl Leases {
                     break;
                 }
                 queues.insert(place.queue.clone());
-                (looked_at, queue) = (1, Some(place.queue.clone()));
+                (looked_at, claimed_of_queue, queue) = (1, 0, Some(place.queue.clone()));
             }
             if place.due > now
                 || looked_at > QUEUE_LOOKAHEAD_MAX
@@ -109,7 +109,9 @@ impl Leases {
             self.held.insert(ticket.id, (ticket.fence, later(now, claim.lease)));
             let is_of_this_queue = delivery.queue == place.queue;
             claimed.push(Claimed { delivery, ticket, at: now });
-            position = if is_of_this_queue { place.end_of_queue() } else { place };
+            claimed_of_queue += usize::from(is_of_this_queue);
+            let is_enough = claimed_of_queue >= claim.limit_of_queue;
+            position = if is_enough { place.end_of_queue() } else { place };
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ mod plan;
 mod scan;
 mod under_way;
 pub mod unit;
+mod wakeups;
 
 pub mod copy;
 pub mod dispatch;

@@ -6,8 +6,6 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tillgate_kernel::Partition;
 
-use tokio::sync::watch;
-
 use super::batch::{Batch, CounterKey, Stored};
 use super::page::Head;
 use super::plan::{DocWrite, Held, bumped, plan};
@@ -15,6 +13,7 @@ use super::scan::{Cursor, Found, Line, Scan, page_of_lines, page_of_places, plac
 use super::{CommitError, Unavailable};
 use crate::leases::Leases;
 use crate::place::Place;
+use crate::wakeups::Wakeups;
 use tillgate_kernel::DocKey;
 use tillgate_kernel::outbox::MessageId;
 use tillgate_kernel::outbox::message_key;
@@ -27,7 +26,7 @@ use tillgate_kernel::{Clock, Kind, ListName, Timestamp};
 pub struct Memory {
     clock: SteadyClock,
     state: Mutex<State>,
-    outbox_wakeups: watch::Sender<u64>,
+    wakeups: Wakeups,
 }
 
 #[derive(Debug, Default)]
@@ -113,7 +112,7 @@ impl Memory {
     #[must_use]
     pub fn new(clock: Clock) -> Memory {
         let clock = SteadyClock::start(clock, Timestamp::MIN);
-        Memory { clock, state: Mutex::default(), outbox_wakeups: watch::Sender::new(0) }
+        Memory { clock, state: Mutex::default(), wakeups: Wakeups::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -139,9 +138,7 @@ impl Memory {
         for ticket in writes.released {
             state.leases.release(ticket);
         }
-        if writes.has_messages {
-            self.outbox_wakeups.send_modify(|rung| *rung += 1);
-        }
+        self.wakeups.wake(writes.woken);
         Ok(writes.sums)
     }
 
@@ -231,7 +228,7 @@ impl Memory {
         self.clock.now()
     }
 
-    pub(super) fn outbox_wakeups(&self) -> watch::Receiver<u64> {
-        self.outbox_wakeups.subscribe()
+    pub(super) const fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
     }
 }

@@ -6,7 +6,7 @@ use super::page::Head;
 use super::{CommitError, Unavailable};
 use crate::place::Place;
 use crate::scan::Line;
-use tillgate_kernel::outbox::{Delivery, Settlement, Ticket, message_key};
+use tillgate_kernel::outbox::{Delivery, Lanes, Ordering, Settlement, Ticket, message_key};
 use tillgate_kernel::{DocKey, Document, ListName, Timestamp};
 
 /// The state of an engine at the moment of a commit.
@@ -54,6 +54,17 @@ impl DocWrite {
             new_place: None,
         }
     }
+
+    /// Adds the lane whose workers may find something to send after this write:
+    /// this message, or one that waited for it. Messages that are due later are
+    /// found when the workers poll.
+    fn wake(&self, now: Timestamp, woken: &mut Lanes) {
+        let is_due = |place: &&Place| !place.dead && place.due <= now;
+        let waited_for = |place: &&Place| place.lane.ordering() != Ordering::None;
+        let new = self.new_place.as_ref().filter(is_due);
+        let old = self.old_place.as_ref().filter(waited_for);
+        new.into_iter().chain(old).for_each(|place| woken.insert(place.lane));
+    }
 }
 
 /// Everything that a batch writes, resolved against the stored state.
@@ -62,7 +73,8 @@ pub(super) struct Writes {
     pub docs: Vec<DocWrite>,
     pub counters: Vec<(CounterKey, CounterChange)>,
     pub released: Vec<Ticket>,
-    pub has_messages: bool,
+    /// The lanes whose workers may find something to send.
+    pub woken: Lanes,
     /// The sums of the floors, after the batch.
     pub sums: Vec<i64>,
 }
@@ -113,9 +125,7 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
             writes.docs.push(DocWrite { new_place, ..DocWrite::of(key, None, Some(body)) });
         }
     }
-    // An operator who retries a message writes it as a plain document. That
-    // must wake the sender too.
-    writes.has_messages = writes.docs.iter().any(|doc| doc.key.kind == Delivery::KIND);
+    writes.docs.iter().for_each(|doc| doc.wake(batch.now, &mut writes.woken));
     Ok(writes)
 }
 
@@ -148,9 +158,11 @@ fn settled(
     let Some(old) = held.head(key)? else { return Err(CommitError::LostLease) };
     let Some(delivery) = delivery(held, key)? else { return Err(CommitError::LostLease) };
     let old_place = Place::of(&delivery);
+    let is_deleted = settlement == Settlement::Sent && delivery.lane.is_listed();
     let delivery = delivery.settle(settlement, now);
-    let (new, new_place) = (Body::of(&delivery, old.listed_at), Place::of(&delivery));
-    Ok(DocWrite { old_place, new_place, ..DocWrite::of(key, Some(&old), Some(new)) })
+    let new = (!is_deleted).then(|| Body::of(&delivery, old.listed_at));
+    let new_place = Place::of(&delivery);
+    Ok(DocWrite { old_place, new_place, ..DocWrite::of(key, Some(&old), new) })
 }
 
 fn delivery(held: &impl Held, key: DocKey) -> Result<Option<Delivery>, Unavailable> {

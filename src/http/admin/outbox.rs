@@ -131,7 +131,7 @@ fn subject_of(delivery: &Delivery) -> MessageSubject {
             MessageSubject::FulfilmentUpdate { source: queue, event: update.kind.as_str().into() }
         })
     } else if is_of_the_shop(lane) {
-        // A letter's body is no object: it names the notice.
+        // A letter's body is empty: its notice says what it is.
         let message = serde_json::from_str(body).ok();
         Some(message.map_or(MessageSubject::Letter, |ServiceMessage { format }| {
             MessageSubject::ServiceMessage { format }

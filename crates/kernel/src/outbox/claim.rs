@@ -14,6 +14,9 @@ pub struct Claim {
     pub lease: Duration,
     /// The maximum number of messages.
     pub limit: usize,
+    /// The maximum number of messages of each queue. In a lane with an order it
+    /// must be 1.
+    pub limit_of_queue: usize,
     /// Queues to skip, because their receivers asked for a pause.
     pub paused_queues: Vec<String>,
     /// The queue of the message that was claimed last: the claim begins after

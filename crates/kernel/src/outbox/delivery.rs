@@ -84,9 +84,9 @@ impl Document for Delivery {
         }
         match self.state {
             DeliveryState::Pending { .. } => Vec::new(),
-            DeliveryState::Sent { .. } | DeliveryState::Dropped { .. } => {
-                vec![Delivery::settled_list(self.lane)]
-            }
+            // When it is sent it is deleted.
+            DeliveryState::Sent { .. } => Vec::new(),
+            DeliveryState::Dropped { .. } => vec![Delivery::dropped_list(self.lane)],
             DeliveryState::Dead { .. } => vec![Delivery::dead_list(self.lane)],
         }
     }
@@ -97,10 +97,10 @@ impl Document for Delivery {
 }
 
 impl Delivery {
-    /// The list of the settled messages of a lane that is listed.
+    /// The list of the dropped messages of a lane that is listed.
     #[must_use]
-    pub fn settled_list(lane: Lane) -> ListName {
-        ListName::of(&["settled", &lane.byte().to_string()])
+    pub fn dropped_list(lane: Lane) -> ListName {
+        ListName::of(&["dropped", &lane.byte().to_string()])
     }
 
     /// The list of the dead messages of a lane that is listed.
@@ -201,22 +201,22 @@ mod tests {
     use crate::Partition;
     use crate::outbox::Ordering;
 
+    fn waiting(lane: u8) -> Delivery {
+        let message = Message {
+            id: MessageId { subject: Partition::from_u64(7), sequence: 1 },
+            lane: Lane::new(lane, Ordering::SkipsRetries, "trial"),
+            queue: String::new(),
+            body: "a trial".into(),
+            created_at: Timestamp::UNIX_EPOCH,
+            wait: Duration::ZERO,
+        };
+        Delivery::new(message, Timestamp::UNIX_EPOCH)
+    }
+
     #[test]
     fn a_message_that_is_sent_again_by_hand_is_due() {
-        let id = MessageId { subject: Partition::from_u64(7), sequence: 1 };
         let sent = DeliveryState::Sent { at: Timestamp::UNIX_EPOCH };
-        let delivery = Delivery {
-            id,
-            lane: Lane::new(1, Ordering::SkipsRetries, "trial"),
-            queue: String::new(),
-            body: String::new(),
-            created_at: Timestamp::UNIX_EPOCH,
-            attempts: 1,
-            state: sent,
-            last_error: None,
-            first_failed_at: None,
-            by_hand: false,
-        };
+        let delivery = Delivery { attempts: 1, state: sent, ..waiting(1) };
         let now = later(Timestamp::UNIX_EPOCH, Duration::from_secs(60));
         assert_eq!(delivery.due_at(now).state, DeliveryState::Pending { due: now });
     }

@@ -33,9 +33,12 @@ pub enum Ordering {
 const LANE_NUMBER_BITS: u32 = 5;
 
 /// The lanes from this number on are listed.
-const FIRST_LISTED: u8 = 8;
+const FIRST_LISTED: usize = 8;
 
 impl Lane {
+    /// How many numbers there are.
+    pub const NUMBERS: usize = 1 << LANE_NUMBER_BITS;
+
     /// Declares a lane.
     #[must_use]
     pub const fn new(number: u8, ordering: Ordering, name: &'static str) -> Lane {
@@ -53,11 +56,18 @@ impl Lane {
         }
     }
 
-    /// Whether its settled messages are in a list, by which they are deleted.
-    /// Those of other lanes are deleted with what they are about.
+    /// Its number: less than [`Lane::NUMBERS`], and no other lane has it.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        self.byte as usize & (Lane::NUMBERS - 1)
+    }
+
+    /// Whether its messages are deleted one by one: when they are sent, and if
+    /// they are dead or dropped by a list of these. Those of other lanes are
+    /// deleted with what they are about.
     #[must_use]
     pub const fn is_listed(self) -> bool {
-        self.byte & ((1 << LANE_NUMBER_BITS) - 1) >= FIRST_LISTED
+        self.number() >= FIRST_LISTED
     }
 
     /// The byte that represents the lane on disk. It uses seven bits.
@@ -76,6 +86,35 @@ impl Lane {
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         self.name
+    }
+}
+
+/// A set of lanes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lanes(u32);
+
+const _: () = assert!(Lane::NUMBERS <= u32::BITS as usize);
+
+impl Lanes {
+    pub const ALL: Lanes = Lanes(u32::MAX);
+
+    pub const fn insert(&mut self, lane: Lane) {
+        self.0 |= 1 << lane.number();
+    }
+
+    #[must_use]
+    pub const fn and(self, others: Lanes) -> Lanes {
+        Lanes(self.0 | others.0)
+    }
+
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The numbers of the lanes.
+    pub fn numbers(self) -> impl Iterator<Item = usize> {
+        (0..Lane::NUMBERS).filter(move |number| self.0 & (1 << number) != 0)
     }
 }
 
@@ -103,7 +142,7 @@ impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name {
             Some(name) => f.write_str(name),
-            None => write!(f, "lane {}", self.byte & ((1 << LANE_NUMBER_BITS) - 1)),
+            None => write!(f, "lane {}", self.number()),
         }
     }
 }

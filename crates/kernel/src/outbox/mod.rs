@@ -20,5 +20,5 @@ mod message;
 
 pub use claim::{Claim, Claimed, Ticket};
 pub use delivery::{Delivery, DeliveryState, Settlement, message_key};
-pub use lane::{Lane, Ordering};
+pub use lane::{Lane, Lanes, Ordering};
 pub use message::{Message, MessageId, NotAMessageId};

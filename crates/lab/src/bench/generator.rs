@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::shop::{Asked, Payers, Requests};
+use super::shop::{Asked, Asks, Orders, Payers};
 use super::workload::{KNOWN_ORDERS, LINES_DEFAULT, Order, Workload};
 use tillgate_kernel::Stopwatch;
 use tillgate_kernel::chance::random_bytes;
@@ -34,8 +34,8 @@ pub struct Aim {
     pub header: (&'static str, String),
     /// The wallets that pay, if payments are sent.
     pub payers: Payers,
-    /// What is sent to the shop, if that is neither hooks nor payments.
-    pub requests: Option<Requests>,
+    /// What is asked of the shop, if that is neither hooks nor payments.
+    pub asks: Option<Asks>,
 }
 
 impl fmt::Debug for Aim {
@@ -78,6 +78,8 @@ pub struct Measurements {
     /// Of all answers.
     bytes: u64,
     pub errors: u64,
+    /// Why one of them was, if it is known.
+    pub error: Option<String>,
     took: Duration,
 }
 
@@ -89,7 +91,24 @@ impl Measurements {
     fn new() -> Measurements {
         let latencies = Histogram::new_with_max(MICROS_MAX, 3)
             .unwrap_or_else(|why| panic!("fixed bounds: {why}"));
-        Measurements { latencies, bytes: 0, errors: 0, took: Duration::ZERO }
+        Measurements { latencies, bytes: 0, errors: 0, error: None, took: Duration::ZERO }
+    }
+
+    fn record(&mut self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(MICROS_MAX);
+        let _ = self.latencies.record(micros.clamp(1, MICROS_MAX));
+    }
+
+    /// Adds those of a connection, or one error if it has failed.
+    fn add(&mut self, one: Option<Measurements>) {
+        let Some(one) = one else {
+            self.errors += 1;
+            return;
+        };
+        let _ = self.latencies.add(&one.latencies);
+        self.bytes += one.bytes;
+        self.errors += one.errors;
+        self.error = self.error.take().or(one.error);
     }
 
     /// The number of successful answers.
@@ -135,17 +154,19 @@ pub async fn run(load: &Load) -> Measurements {
     let mut connections = JoinSet::new();
     let watch = Stopwatch::start();
     for connection in 0..load.connections {
-        connections.spawn(drive(load.clone(), run, connection, watch));
+        let load = load.clone();
+        match load.aim.asks.clone() {
+            Some(Asks::Orders(orders)) => {
+                connections.spawn(drive_orders(load, orders, connection, watch))
+            }
+            Some(Asks::Requests(_)) | None => {
+                connections.spawn(drive(load, run, connection, watch))
+            }
+        };
     }
     let mut all = Measurements::new();
     while let Some(one) = connections.join_next().await {
-        if let Ok(one) = one {
-            let _ = all.latencies.add(&one.latencies);
-            all.bytes += one.bytes;
-            all.errors += one.errors;
-        } else {
-            all.errors += 1;
-        }
+        all.add(one.ok());
     }
     all.took = watch.elapsed();
     all
@@ -179,38 +200,63 @@ pub async fn send_all(
     connections.join_all().await.into_iter().sum()
 }
 
+/// Waits for a connection's turn after `count` others. Returns its scheduled
+/// time; in a closed loop that is now. `None` if the load ends before.
+async fn turn(load: &Load, connection: usize, count: u64, watch: Stopwatch) -> Option<Duration> {
+    let Some(rate) = load.rate else {
+        return Some(watch.elapsed()).filter(|now| *now < load.time);
+    };
+    let place = count * load.connections as u64 + connection as u64;
+    let moment = place.saturating_mul(1_000_000_000) / u64::from(rate.max(1));
+    let moment = Duration::from_nanos(moment);
+    if moment >= load.time || watch.elapsed() >= load.time {
+        return None;
+    }
+    if let Some(early) = moment.checked_sub(watch.elapsed()) {
+        tokio::time::sleep(early).await;
+    }
+    Some(moment)
+}
+
+/// Takes orders of the shop to their end, one after the other. Their latency is
+/// the time from the button to the end.
+async fn drive_orders(
+    load: Load,
+    orders: Orders,
+    connection: usize,
+    watch: Stopwatch,
+) -> Measurements {
+    let mut measurements = Measurements::new();
+    for count in 0_u64.. {
+        if turn(&load, connection, count, watch).await.is_none() {
+            break;
+        }
+        match orders(connection, count).await {
+            Ok(took) => measurements.record(took),
+            Err(why) => {
+                measurements.errors += 1;
+                measurements.error = Some(why);
+            }
+        }
+    }
+    measurements
+}
+
 async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Measurements {
     let mut measurements = Measurements::new();
     let Some(mut sender) = connect(&load.aim, connection).await else {
         measurements.errors += 1;
         return measurements;
     };
-    let mut count = 0_u64;
-    while watch.elapsed() < load.time {
-        let asked = if let Some(requests) = &load.aim.requests {
+    for count in 0_u64.. {
+        let asked = if let Some(Asks::Requests(requests)) = &load.aim.asks {
             requests(connection, count)
         } else if load.workload.wallets() > 0 {
             hook_to(&load.aim, load.aim.payers.payment(run, connection, count))
         } else {
             hook_to(&load.aim, load.workload.hook(run, connection, count, load.lines))
         };
-        let since = match load.rate {
-            None => watch.elapsed(),
-            Some(rate) => {
-                let place = count * load.connections as u64 + connection as u64;
-                let moment = Duration::from_nanos(
-                    place.saturating_mul(1_000_000_000) / u64::from(rate.max(1)),
-                );
-                if moment >= load.time {
-                    break;
-                }
-                if let Some(early) = moment.checked_sub(watch.elapsed()) {
-                    tokio::time::sleep(early).await;
-                }
-                moment
-            }
-        };
-        count += 1;
+        let Some(since) = turn(&load, connection, count, watch).await else { break };
         // A proxy closes a connection after some number of requests. That is
         // not an error.
         if sender.ready().await.is_err()
@@ -220,9 +266,7 @@ async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Mea
         }
         if let Some(bytes) = send(&mut sender, &load.aim, asked).await {
             measurements.bytes += bytes;
-            let took = watch.elapsed().saturating_sub(since);
-            let micros = u64::try_from(took.as_micros()).unwrap_or(MICROS_MAX);
-            let _ = measurements.latencies.record(micros.clamp(1, MICROS_MAX));
+            measurements.record(watch.elapsed().saturating_sub(since));
         } else {
             measurements.errors += 1;
             match connect(&load.aim, connection).await {

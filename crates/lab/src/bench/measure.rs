@@ -7,10 +7,10 @@ use http::Method;
 use hyper::body::Bytes;
 
 use super::error::{BenchError, say};
-use super::generator::{Aim, Load, send_all};
+use super::generator::{Aim, Load, Measurements, send_all};
 use super::options::Options;
 use super::report::{BARE, Row};
-use super::shop::{Asked, Shop};
+use super::shop::{Asked, Asks, Shop};
 use super::target::{Folder, Kind, Money, Target};
 use super::usage::Usage;
 use super::workload::{Order, Workload};
@@ -35,12 +35,19 @@ pub(super) async fn prepare(
 ) -> Result<(String, Target), BenchError> {
     let Wanted { workload, lines, shop } = wanted;
     let is_paid = workload.wallets() > 0;
-    let goods = workload.goods();
+    let is_beside = options.beside_sagas.is_some();
+    let goods = if is_beside { Workload::Sagas.goods() } else { workload.goods() };
     let is_of_shop = is_paid || goods.is_some();
     if is_of_shop && (options.to.is_some() || options.preload > 0) {
         return Err(BenchError::usage(
             "--workload: a shop is measured in a new store of the bench's own; leave out --to and \
              --preload",
+        ));
+    }
+    if is_beside && (is_paid || workload.goods().is_some()) {
+        return Err(BenchError::usage(
+            "--beside-sagas: only hooks are measured beside orders of the shop; name their \
+             --workload",
         ));
     }
     if let Some(url) = &options.to {
@@ -59,6 +66,7 @@ pub(super) async fn prepare(
         shop: shop.filter(|_| is_of_shop),
         wallets: workload.wallets(),
         goods,
+        takes_hooks: is_beside,
         holds_stock: options.holds_stock,
         store: options.store.clone(),
         receivers: options.receivers,
@@ -133,7 +141,8 @@ pub(super) async fn measure_bytes(
         cookie: String::new(),
         body: Bytes::new(),
     };
-    let aim = Aim { requests: Some(Arc::new(asked)), ..echo.aim.clone() };
+    let asks = Some(Asks::Requests(Arc::new(asked)));
+    let aim = Aim { asks, ..echo.aim.clone() };
     let load = Load::in_a_closed_loop(aim, connections, time);
     let row = measure(BARE, &echo, &load).await;
     Ok(Row { workload: "as many bytes", ..row })
@@ -150,7 +159,33 @@ pub(super) async fn measure(server: &str, target: &Target, load: &Load) -> Row {
         written_bytes: after.written_bytes.saturating_sub(before.written_bytes),
         resident_bytes: after.resident_bytes,
     };
+    Row { usage: Some(usage), ..row(server, load, measurements) }
+}
+
+fn row(server: &str, load: &Load, measurements: Measurements) -> Row {
     let (server, workload, connections) =
         (server.to_owned(), load.workload.name(), load.connections);
-    Row { server, workload, lines: load.lines, connections, measurements, usage, ratio: None }
+    Row { server, workload, lines: load.lines, connections, measurements, usage: None, ratio: None }
+}
+
+/// How many orders of the shop are under way at most beside hooks.
+const BESIDE_CONNECTIONS: usize = 32;
+
+/// Runs the load while orders of the shop come at a rate. Returns both.
+pub(super) async fn measure_beside(
+    server: &str,
+    target: &Target,
+    load: &Load,
+    rate: u32,
+) -> Vec<Row> {
+    let Some(aim) = target.beside.clone() else { return vec![measure(server, target, load).await] };
+    let beside = Load {
+        aim,
+        workload: Workload::Sagas,
+        connections: BESIDE_CONNECTIONS,
+        rate: Some(rate),
+        ..load.clone()
+    };
+    let (hooks, orders) = tokio::join!(generator::run(load), generator::run(&beside));
+    vec![row(server, load, hooks), row(server, &beside, orders)]
 }

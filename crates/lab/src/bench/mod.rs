@@ -23,4 +23,4 @@ pub use self::error::BenchError;
 use self::error::say;
 pub use self::options::Options;
 pub use self::run::run;
-pub use self::shop::{Asked, Goods, Later, Pay, Requests, Shop, Wallet};
+pub use self::shop::{Asked, Asks, Goods, Later, Orders, Pay, Requests, Shop, Wallet};

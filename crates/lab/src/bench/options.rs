@@ -34,6 +34,10 @@ pub struct Options {
     /// Put nginx in front of the receivers
     #[arg(long)]
     pub(super) nginx: bool,
+    /// At the same time place so many orders of the shop a second, which are
+    /// paid from wallets and agreed on
+    #[arg(long, value_name = "N", conflicts_with_all = ["to", "preload", "payments"])]
+    pub(super) beside_sagas: Option<u32>,
     /// Store this many orders first, and restart the gateway on them
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(super) preload: u64,

@@ -14,7 +14,8 @@ pub(super) struct Row {
     pub(super) lines: usize,
     pub(super) connections: usize,
     pub(super) measurements: Measurements,
-    pub(super) usage: Usage,
+    /// `None` if the server did other work at the same time.
+    pub(super) usage: Option<Usage>,
     pub(super) ratio: Option<f64>,
 }
 
@@ -34,12 +35,21 @@ impl Row {
 
     /// Processor time of the receivers per hook, in microseconds.
     fn cpu_micros(&self) -> u64 {
-        self.micros_a_hook(self.usage.ticks)
+        self.micros_a_hook(self.usage().ticks)
     }
 
     /// Processor time of the database per hook, in microseconds.
     fn database_micros(&self) -> u64 {
-        self.micros_a_hook(self.usage.database_ticks)
+        self.micros_a_hook(self.usage().database_ticks)
+    }
+
+    /// A figure of the usage in the table, empty if there is none.
+    fn used(&self, figure: u64) -> String {
+        self.usage.map_or_else(String::new, |_| figure.to_string())
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage.unwrap_or_default()
     }
 
     fn micros_a_hook(&self, ticks: u64) -> u64 {
@@ -48,7 +58,7 @@ impl Row {
 
     /// Bytes written to the disk per hook.
     fn written_bytes(&self) -> u64 {
-        self.usage.written_bytes.checked_div(self.measurements.answers()).unwrap_or(0)
+        self.usage().written_bytes.checked_div(self.measurements.answers()).unwrap_or(0)
     }
 }
 
@@ -87,10 +97,10 @@ pub(super) fn print_table(rows: &[Row], rate: Option<u32>) {
             milliseconds(measurements.micros_at(0.999)),
             milliseconds(measurements.micros_max()),
             measurements.errors.to_string(),
-            row.cpu_micros().to_string(),
-            row.database_micros().to_string(),
-            (row.usage.resident_bytes >> 20).to_string(),
-            row.written_bytes().to_string(),
+            row.used(row.cpu_micros()),
+            row.used(row.database_micros()),
+            row.used(row.usage().resident_bytes >> 20),
+            row.used(row.written_bytes()),
             row.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
         ]);
     }
@@ -121,8 +131,9 @@ pub(super) fn share(ours: f64, bare: f64) -> f64 {
 /// The name of the server that does nothing.
 pub(super) const BARE: &str = "bare hyper";
 
-/// How payments compare with what they are measured beside: many wallets with
-/// new orders, one wallet with many, and with the same by version.
+/// How payments and orders of the shop compare with what they are measured
+/// beside: many wallets with new orders, one wallet with many, and with the
+/// same by version; orders of the shop with new orders by hook.
 fn comparison(rows: &[Row], row: &Row) -> Option<String> {
     let beside = |workload: Workload| {
         let is_beside = |other: &&Row| {
@@ -138,6 +149,8 @@ fn comparison(rows: &[Row], row: &Row) -> Option<String> {
     } else if row.workload == Workload::HotWallet.name() {
         let others = [Workload::Ledger, Workload::HotWalletByVersion];
         others.into_iter().filter_map(beside).collect()
+    } else if row.workload == Workload::Sagas.name() {
+        beside(Workload::Fresh).into_iter().chain(commits(rows, row)).collect()
     } else {
         return None;
     };
@@ -145,6 +158,21 @@ fn comparison(rows: &[Row], row: &Row) -> Option<String> {
         return None;
     }
     Some(format!("{}, {} connections: {}", row.workload, row.connections, compared.join(", ")))
+}
+
+/// How many commits an order of the shop takes from the button to its end, if
+/// both were measured alone: an answer to a hook waits for one.
+fn commits(rows: &[Row], row: &Row) -> Option<String> {
+    const TENTHS: u64 = 10;
+    let is_alone = |other: &&Row| {
+        (other.workload, other.connections) == (Workload::Fresh.name(), 1) && other.server != BARE
+    };
+    let commit_micros = rows.iter().find(is_alone)?.measurements.micros_at(0.5);
+    if row.connections != 1 {
+        return None;
+    }
+    let tenths = (row.measurements.micros_at(0.5) * TENTHS).checked_div(commit_micros)?;
+    Some(format!("{}.{} medians of a commit", tenths / TENTHS, tenths % TENTHS))
 }
 
 pub(super) fn print_json(rows: &[Row]) {
@@ -164,7 +192,7 @@ pub(super) fn print_json(rows: &[Row]) {
                 "errors": row.measurements.errors,
                 "cpu_microseconds_per_hook": row.cpu_micros(),
                 "database_cpu_microseconds_per_hook": row.database_micros(),
-                "resident_bytes": row.usage.resident_bytes,
+                "resident_bytes": row.usage().resident_bytes,
                 "written_bytes_per_hook": row.written_bytes(),
                 "ratio_to_bare_hyper": row.ratio,
             })

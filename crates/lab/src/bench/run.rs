@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::error::BenchError;
 use super::generator::Load;
-use super::measure::{Wanted, measure, measure_bare, measure_bytes, prepare};
+use super::measure::{Wanted, measure, measure_bare, measure_beside, measure_bytes, prepare};
 use super::options::Options;
 use super::report::{print_json, print_table};
 use super::shop::Shop;
@@ -72,6 +72,11 @@ pub async fn run(options: Options, shop: Option<Shop>) -> Result<(), BenchError>
                     time,
                     rate: options.rate,
                 };
+                if let Some(rate) = options.beside_sagas {
+                    rows.extend(measure_beside(&name, &target, &load, rate).await);
+                    bar.inc(1);
+                    continue;
+                }
                 let mut row = measure(&name, &target, &load).await;
                 let bytes = row.measurements.bytes_of_an_answer();
                 if workload.is_compared_by_bytes() && options.rate.is_none() {
@@ -101,8 +106,9 @@ pub async fn run(options: Options, shop: Option<Shop>) -> Result<(), BenchError>
     }
     let errors: u64 = rows.iter().map(|row| row.measurements.errors).sum();
     if errors == 0 {
-        Ok(())
-    } else {
-        Err(BenchError::because(format!("{errors} requests failed or were not answered with 2xx")))
+        return Ok(());
     }
+    let why = rows.iter().find_map(|row| row.measurements.error.as_ref());
+    let why = why.map_or_else(String::new, |why| format!(". One of them: {why}"));
+    Err(BenchError::because(format!("{errors} requests failed or were not answered with 2xx{why}")))
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 use hyper::body::Bytes;
@@ -29,6 +30,18 @@ pub struct Asked {
 /// The request that a connection makes after so many others.
 pub type Requests = Arc<dyn Fn(usize, u64) -> Asked + Send + Sync>;
 
+/// Takes an order of the shop to its end, after so many others of this
+/// connection. Returns how long it took from the button to the end, or why it
+/// did not come to it.
+pub type Orders = Arc<dyn Fn(usize, u64) -> Later<Result<Duration, String>> + Send + Sync>;
+
+/// What a connection does with the shop.
+#[derive(Clone)]
+pub enum Asks {
+    Requests(Requests),
+    Orders(Orders),
+}
+
 /// What a running shop is filled with, and asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goods {
@@ -38,10 +51,12 @@ pub enum Goods {
     Searches { products: usize },
     /// Pages of so many products.
     Pages { products: usize },
+    /// Orders of so many products that are placed, paid and agreed on.
+    Orders { products: usize },
 }
 
-/// The requests, when the shop is filled.
-type Filled = Later<Result<Requests, String>>;
+/// What to ask for, when the shop is filled.
+type Filled = Later<Result<Asks, String>>;
 
 /// The wallets, when they are open.
 type Opened = Later<Result<Vec<Wallet>, String>>;
@@ -58,7 +73,7 @@ pub struct Shop {
     /// The header by which the service knows its caller, for the next minute.
     pub header: fn() -> (&'static str, String),
     /// Fills the shop of receivers at these addresses, with the operator's
-    /// token. Returns the requests to measure.
+    /// token. Returns what to measure.
     pub fill: fn(Vec<String>, String, Goods) -> Filled,
     /// Opens a wallet whose balance is a part of its document: what the ledger
     /// is compared with.

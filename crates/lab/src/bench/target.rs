@@ -15,6 +15,7 @@ use super::generator::Aim;
 use super::shop::{Goods, Payers, Shop};
 use super::usage::Usage;
 use crate::cluster::{Cluster, Plan};
+use crate::mailbox::Mailbox;
 use crate::sandbox::{Sandbox, Setup};
 use tillgate_kernel::chance::random_bytes;
 
@@ -104,6 +105,8 @@ pub struct Kind {
     pub shop: Option<Shop>,
     pub wallets: usize,
     pub goods: Option<Goods>,
+    /// Whether hooks are measured, beside what is asked of the shop.
+    pub takes_hooks: bool,
     /// Whether open orders hold stock.
     pub holds_stock: bool,
 }
@@ -132,8 +135,17 @@ impl Kind {
 pub struct Target {
     /// Where hooks are sent, and the credentials.
     pub aim: Aim,
+    /// What is asked of the shop at the same time.
+    pub beside: Option<Aim>,
     running: Running,
     _payment_system: Option<PaymentSystem>,
+    _mailbox: Option<Mailbox>,
+}
+
+impl Target {
+    fn of(aim: Aim, running: Running) -> Target {
+        Target { aim, beside: None, running, _payment_system: None, _mailbox: None }
+    }
 }
 
 enum Running {
@@ -210,7 +222,7 @@ impl PaymentSystem {
 /// Where hooks are sent, with the marketplace's token.
 fn aim(addresses: Vec<SocketAddr>, path: &str, token: &str) -> Aim {
     let header = ("client-token", token.to_owned());
-    Aim { addresses, path: path.to_owned(), header, payers: Payers::default(), requests: None }
+    Aim { addresses, path: path.to_owned(), header, payers: Payers::default(), asks: None }
 }
 
 /// Starts the server that pays by the version of a document.
@@ -239,7 +251,7 @@ async fn served(arguments: &[&str]) -> io::Result<Target> {
         if let Some((_, address)) = line.split_once(" listens on http://") {
             let address = address.parse().map_err(io::Error::other)?;
             let aim = aim(vec![address], "/hooks/sm", "bench");
-            return Ok(Target { aim, running: Running::Echo(process), _payment_system: None });
+            return Ok(Target::of(aim, Running::Echo(process)));
         }
     }
     Err(io::Error::other(format!("{} did not start", arguments.join(" "))))
@@ -253,7 +265,7 @@ pub fn given(url: &str, token: &str) -> Result<Target, String> {
     let (host, path) = url.split_once('/').unwrap_or((url, ""));
     let address: SocketAddr = host.parse().map_err(|why| format!("--to: {host}: {why}"))?;
     let aim = aim(vec![address], &format!("/{path}"), token);
-    Ok(Target { aim, running: Running::Given, _payment_system: None })
+    Ok(Target::of(aim, Running::Given))
 }
 
 /// Starts a gateway on a new store, with a pickers' chat, because the messages
@@ -288,13 +300,20 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
          [notify.telegram.chats]\ndefault = \"pickers\"\n",
         kind.holds_stock
     );
-    let (wallets, settings) = match &kind.shop {
-        None => (Vec::new(), settings),
+    let (wallets, mailbox, settings) = match &kind.shop {
+        None => (Vec::new(), None, settings),
         Some(shop) => {
             let opened = (shop.open)(store.clone(), kind.wallets).await;
             let opened = opened.map_err(io::Error::other)?;
+            let mailbox = Mailbox::open().await?;
             // Keys of the whole come before all sections.
-            (opened, format!("admin_token = \"{operator}\"\n{settings}{}", shop.settings))
+            let settings = format!(
+                "admin_token = \"{operator}\"\n{settings}{}[shop.mail]\nurl = \"{}\"\n\
+                 from = \"Bench <bench@shop.example>\"\n",
+                shop.settings,
+                mailbox.url()
+            );
+            (opened, Some(mailbox), settings)
         }
     };
     let plan = Plan {
@@ -306,10 +325,11 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
     };
     let cluster = Cluster::start(&plan)?;
     let addresses = if kind.with_nginx { vec![cluster.address()] } else { cluster.addresses() };
-    let aim = match &kind.shop {
-        None => aim(addresses, "/hooks/sm", &token),
+    let hooks = aim(addresses.clone(), "/hooks/sm", &token);
+    let of_shop = match &kind.shop {
+        None => None,
         Some(shop) => {
-            let requests = match kind.goods {
+            let asks = match kind.goods {
                 None => None,
                 Some(goods) => {
                     let all = cluster.addresses();
@@ -319,8 +339,13 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
                 }
             };
             let (path, payers) = (shop.path.to_owned(), Payers::new(wallets));
-            Aim { addresses, path, header: (shop.header)(), payers, requests }
+            Some(Aim { addresses, path, header: (shop.header)(), payers, asks })
         }
     };
-    Ok(Target { aim, running: Running::Gateway { cluster, plan }, _payment_system: payment_system })
+    let (aim, beside) = match of_shop {
+        Some(aim) if !kind.takes_hooks => (aim, None),
+        beside => (hooks, beside),
+    };
+    let running = Running::Gateway { cluster, plan };
+    Ok(Target { aim, beside, running, _payment_system: payment_system, _mailbox: mailbox })
 }

@@ -37,6 +37,8 @@ pub enum Workload {
     Search,
     /// Pages of 100 000 products
     Pages,
+    /// Orders of the shop, placed, paid from wallets and agreed on
+    Sagas,
 }
 
 /// The number of known orders, stored before duplicates are measured.
@@ -62,6 +64,7 @@ impl Workload {
             Workload::HotShelf => "holds, one article",
             Workload::Search => "searches",
             Workload::Pages => "product pages",
+            Workload::Sagas => "orders of the shop",
         }
     }
 
@@ -78,7 +81,8 @@ impl Workload {
             | Workload::Shelves
             | Workload::HotShelf
             | Workload::Search
-            | Workload::Pages => false,
+            | Workload::Pages
+            | Workload::Sagas => false,
         }
     }
 
@@ -96,7 +100,8 @@ impl Workload {
             | Workload::Shelves
             | Workload::HotShelf
             | Workload::Search
-            | Workload::Pages => 0,
+            | Workload::Pages
+            | Workload::Sagas => 0,
         }
     }
 
@@ -104,12 +109,14 @@ impl Workload {
     /// are sent.
     pub fn goods(self) -> Option<Goods> {
         const PRODUCTS: usize = 100_000;
+        const PRODUCTS_BOUGHT: usize = 2000;
         const ORDERS: usize = 80_000;
         match self {
             Workload::Shelves => Some(Goods::Holds { articles: 20_000, orders: ORDERS }),
             Workload::HotShelf => Some(Goods::Holds { articles: 1, orders: ORDERS }),
             Workload::Search => Some(Goods::Searches { products: PRODUCTS }),
             Workload::Pages => Some(Goods::Pages { products: PRODUCTS }),
+            Workload::Sagas => Some(Goods::Orders { products: PRODUCTS_BOUGHT }),
             Workload::Fresh
             | Workload::Duplicates
             | Workload::Mixed
@@ -169,7 +176,8 @@ impl Workload {
             | Workload::Shelves
             | Workload::HotShelf
             | Workload::Search
-            | Workload::Pages => Bytes::new(),
+            | Workload::Pages
+            | Workload::Sagas => Bytes::new(),
         }
     }
 }

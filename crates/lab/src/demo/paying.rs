@@ -117,7 +117,7 @@ async fn sold_elsewhere(
     narrator.check(failed["status"] == "FAILED", &format!("the order comes to nothing: {reason}"));
     let released = order.until_paid(phone, "FAIL").await;
     // The payment has failed from the moment the release is decided; the
-    // bank is told afterwards.
+    // request to the bank follows.
     let is_canceled =
         comes_true(async || bank.ledger().last().is_some_and(|entry| entry.status == "canceled"));
     let is_released = released["status"] == "FAIL" && is_canceled.await;

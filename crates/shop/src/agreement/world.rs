@@ -352,6 +352,7 @@ impl World {
                 lane: to.lane(),
                 lease: Duration::from_secs(60),
                 limit: 32,
+                limit_of_queue: 32,
                 paused_queues: Vec::new(),
                 after_queue: String::new(),
             };

@@ -12,10 +12,6 @@ use tillgate_kernel::{Document, Partition, Timestamp};
 use super::Service;
 use crate::seal::{MasterKeys, Place, SealedMessage, Unsealable};
 
-/// Messages of a service wait in so many queues, by what they are about: of one
-/// queue a claim takes one message.
-const QUEUES: u64 = 64;
-
 /// How many messages a service can send about one thing.
 const MESSAGES_MAX: u32 = (1 << 24) - 1;
 
@@ -84,8 +80,8 @@ impl Envelope {
     ) -> Message {
         let envelope = Envelope::of(id, content, keys);
         let body = serde_json::to_string(&envelope).expect("an envelope can be written as JSON");
-        let queue = (id.subject.get() % QUEUES).to_string();
-        Message { id, lane: to.lane(), queue, body, created_at, wait: Duration::ZERO }
+        let (lane, queue) = (to.lane(), String::new());
+        Message { id, lane, queue, body, created_at, wait: Duration::ZERO }
     }
 
     /// Reads the body of a message.

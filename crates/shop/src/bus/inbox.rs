@@ -106,7 +106,7 @@ impl<C: Consumer> Inbox<C> {
             lane: C::SERVICE.lane(),
             lease: LEASE,
             at_once_max: AT_ONCE_MAX,
-            at_once_of_queue_max: AT_ONCE_MAX / 8,
+            at_once_of_queue_max: AT_ONCE_MAX,
             one_at_a_time: false,
         };
         let inbox = Arc::new(self);
@@ -190,6 +190,7 @@ impl<C: Consumer> Inbox<C> {
             lane: C::SERVICE.lane(),
             lease: LEASE,
             limit: AT_ONCE_MAX,
+            limit_of_queue: AT_ONCE_MAX,
             paused_queues: Vec::new(),
             after_queue: String::new(),
         };

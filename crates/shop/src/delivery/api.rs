@@ -21,13 +21,14 @@ use super::part::Part;
 use super::slots::day;
 use super::variants::{Points, Variants};
 use crate::Refusal;
-use crate::asked::Served;
+use crate::asked::{ForClients, Served};
 use crate::assertion::Assertions;
 use crate::client_orders::OfOrder;
 use crate::form::Fault;
 use crate::order_id::OrderId;
 use crate::reservation::extend::{Extended, Extension};
 use crate::roubles::Roubles;
+use crate::sessions::Sessions;
 use crate::username::ClientNumber;
 
 impl Served for Delivery {
@@ -43,6 +44,12 @@ impl Served for Delivery {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+impl ForClients for Delivery {
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 }
 
@@ -73,8 +80,7 @@ async fn known(asked: &mut Asked) -> Result<(), Refusal> {
     if asked.calling_for_itself().is_some() {
         return Ok(());
     }
-    let person = asked.person();
-    asked.service.sessions.client(&person).await.map(drop)
+    asked.client().await.map(drop)
 }
 
 /// The text of a parameter, trimmed.
@@ -159,8 +165,8 @@ async fn book(mut asked: Asked) -> Response {
 }
 
 async fn booked(asked: &mut Asked) -> Result<Booked, Refusal> {
+    let client = asked.client().await?;
     let person = asked.person();
-    let client = asked.service.sessions.client(&person).await?;
     let Wish { order, version, way } = asked.change(Wish::read).await?;
     let delivery = &asked.service;
     let order = delivery.orders.at(&person, &order, version).await?;
@@ -226,8 +232,7 @@ async fn extend(mut asked: Asked) -> Response {
 
 async fn extended(asked: &mut Asked) -> Result<Extended, Refusal> {
     if asked.calling_for_itself().is_none() {
-        let person = asked.person();
-        asked.service.sessions.client(&person).await?;
+        asked.client().await?;
         return Err(Refusal::ForServices);
     }
     let extension = asked.change(Extension::read).await?;

@@ -10,7 +10,7 @@ use tillgate_kernel::Timestamp;
 use super::Notification;
 use super::wishes::Wishes;
 use crate::Refusal;
-use crate::asked::Served;
+use crate::asked::{ForClients, Served};
 use crate::assertion::Assertions;
 use crate::sessions::Sessions;
 use crate::username::ClientNumber;
@@ -50,6 +50,12 @@ impl Served for Api {
     }
 }
 
+impl ForClients for Api {
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+}
+
 type Asked = crate::asked::Asked<Api>;
 
 /// The routes of the service, without a prefix.
@@ -81,7 +87,6 @@ async fn set(asked: &mut Asked) -> Result<Wishes, Refusal> {
 
 /// The client who is logged in.
 async fn client(asked: &mut Asked) -> Result<ClientNumber, Refusal> {
-    let person = asked.person();
-    let username = asked.service.sessions.client(&person).await?;
+    let username = asked.client().await?;
     Ok(ClientNumber::of(&username))
 }

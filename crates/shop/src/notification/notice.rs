@@ -9,9 +9,11 @@ use tillgate_kernel::{
 use crate::formats::AccountLetter;
 use crate::seal::{DataKey, Place, Sealed, Unsealable};
 
-/// A notice's document, in the client's partition. Its cause is its id.
+/// A notice's document, in a partition of its own: a client may have many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
+    /// The client's partition.
+    pub client: Partition,
     pub cause: Fingerprint,
     /// What the letter says. It has tokens, so it is kept until it is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,11 +28,20 @@ impl Notice {
     pub fn new(
         letter: &AccountLetter,
         created_at: Timestamp,
-        partition: Partition,
+        client: Partition,
         key: &DataKey,
     ) -> Notice {
-        let content = Some(key.seal(letter, place(partition)));
-        Notice { cause: letter.cause, content, created_at, sent_at: None }
+        let cause = letter.cause;
+        let content = Some(key.seal(letter, place(Notice::partition_of(client, cause))));
+        Notice { client, cause, content, created_at, sent_at: None }
+    }
+
+    /// The partition of the notice with this cause to the client with this
+    /// partition.
+    #[must_use]
+    pub fn partition_of(client: Partition, cause: Fingerprint) -> Partition {
+        let (client, cause) = (client.get().to_be_bytes(), cause.get().to_be_bytes());
+        Partition::of_name(Fingerprint::of(&[b"notice", &client, &cause]))
     }
 
     /// The list of all of them, by when they were written.
@@ -40,20 +51,17 @@ impl Notice {
     }
 
     #[must_use]
-    pub const fn key_in(partition: Partition, cause: Fingerprint) -> DocKey {
-        DocKey { partition, kind: Notice::KIND, id: cause.get() }
+    pub const fn key_in(partition: Partition) -> DocKey {
+        DocKey { partition, kind: Notice::KIND, id: 0 }
     }
 
     /// What the letter says. `None` once it has been sent.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn content(
-        &self,
-        partition: Partition,
-        key: &DataKey,
-    ) -> Result<Option<AccountLetter>, Unsealable> {
-        self.content.as_ref().map(|sealed| key.open(sealed, place(partition))).transpose()
+    pub fn content(&self, key: &DataKey) -> Result<Option<AccountLetter>, Unsealable> {
+        let place = place(Notice::partition_of(self.client, self.cause));
+        self.content.as_ref().map(|sealed| key.open(sealed, place)).transpose()
     }
 
     /// The notice of a letter that was not sent in time.

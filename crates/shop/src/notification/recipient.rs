@@ -21,9 +21,6 @@ pub struct Recipient {
     revision: u32,
     #[serde(default, skip_serializing_if = "Wishes::are_usual")]
     pub wishes: Wishes,
-    /// How many letters the client was sent.
-    #[serde(default)]
-    letters: u32,
 }
 
 impl Recipient {
@@ -31,7 +28,7 @@ impl Recipient {
     #[must_use]
     pub fn new(partition: Partition, keys: &MasterKeys, random: [u8; 32]) -> Recipient {
         let (_, key) = keys.wrap(random, place(partition, "key"));
-        Recipient { key, contacts: None, revision: 0, wishes: Wishes::default(), letters: 0 }
+        Recipient { key, contacts: None, revision: 0, wishes: Wishes::default() }
     }
 
     #[must_use]
@@ -77,12 +74,6 @@ impl Recipient {
     ) -> Result<Option<Contacts>, Unsealable> {
         let Some(sealed) = &self.contacts else { return Ok(None) };
         self.data_key(partition, keys)?.open(sealed, place(partition, "contacts")).map(Some)
-    }
-
-    /// The number of the next letter.
-    pub fn next_letter(&mut self) -> u32 {
-        self.letters += 1;
-        self.letters
     }
 }
 

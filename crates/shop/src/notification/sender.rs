@@ -141,21 +141,19 @@ impl LetterSender {
         let unreadable = |detail: String| Handed::Never(DeliveryFailure::Unreadable { detail });
         let Notification { store, clock, keys } = &self.service;
         let partition = delivery.id.subject;
-        let Ok(cause) = delivery.body.parse() else {
-            return Ok(unreadable("its body names no notice".into()));
-        };
-        let (notice, recipient) = persist(STORE_WAIT, async || {
-            let notice = store.read::<Notice>(Notice::key_in(partition, cause)).await?;
-            let recipient = store.read::<Recipient>(Recipient::key_in(partition)).await?;
-            Ok::<_, Unavailable>((notice, recipient))
+        let found = persist(STORE_WAIT, async || {
+            let Some(notice) = store.read::<Notice>(Notice::key_in(partition)).await? else {
+                return Ok(None);
+            };
+            let recipient = store.read::<Recipient>(Recipient::key_in(notice.client)).await?;
+            Ok::<_, Unavailable>(recipient.map(|recipient| (notice, recipient)))
         })
         .await?;
-        let (Some(notice), Some(recipient)) = (notice, recipient) else {
+        let Some((notice, recipient)) = found else {
             return Ok(unreadable("its notice is gone".into()));
         };
-        let opened = recipient
-            .data_key(partition, keys)
-            .and_then(|data_key| notice.content(partition, &data_key));
+        let opened =
+            recipient.data_key(notice.client, keys).and_then(|data_key| notice.content(&data_key));
         let letter = match opened {
             Ok(Some(letter)) => letter,
             Ok(None) => return Ok(Handed::Taken), // it was sent, and settled just now
@@ -169,13 +167,13 @@ impl LetterSender {
         let now = clock.now();
         if letter.ends_at.is_some_and(|ends_at| now >= ends_at) {
             let over: Versioned<Notice> = notice.replaced(notice.over());
-            over.stage_at(Notice::key_in(partition, cause), batch);
+            over.stage_at(Notice::key_in(partition), batch);
             return Ok(Handed::TooLate);
         }
-        let handed = self.hand_over(&letter, cause, notice.created_at).await;
+        let handed = self.hand_over(&letter, notice.cause, notice.created_at).await;
         if handed == Handed::Taken {
             let sent: Versioned<Notice> = notice.replaced(notice.sent(clock.now()));
-            sent.stage_at(Notice::key_in(partition, cause), batch);
+            sent.stage_at(Notice::key_in(partition), batch);
         }
         Ok(handed)
     }

@@ -23,9 +23,9 @@ fn a_recipient_and_a_notice_of_version_1_are_read() {
     let notice = Notice::decode(1, bytes).expect("readable");
     assert_eq!((notice.cause, notice.sent_at), (Fingerprint::of(&[b"cause"]), None));
     let data_key = recipient.data_key(CLIENT, &keys).expect("the key is known");
-    let letter = notice.content(CLIENT, &data_key).expect("opened").expect("it waits");
+    let letter = notice.content(&data_key).expect("opened").expect("it waits");
     assert_eq!(letter.letter, Letter::AddressTaken);
     let bytes = include_bytes!("../../../../fixtures/stored/notice/v1/sent.bin");
     let notice = Notice::decode(1, bytes).expect("readable");
-    assert!(notice.sent_at.is_some() && notice.content(CLIENT, &data_key) == Ok(None));
+    assert!(notice.sent_at.is_some() && notice.content(&data_key) == Ok(None));
 }

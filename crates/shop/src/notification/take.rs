@@ -6,7 +6,7 @@ use tillgate_kernel::chance::random_bytes;
 use tillgate_kernel::outbox::{Lane, Message, Ordering};
 use tillgate_kernel::{Fingerprint, Partition};
 use tillgate_store::unit::{Run, run};
-use tillgate_store::{Batch, Unavailable, Versioned};
+use tillgate_store::{Batch, Expect, Unavailable, Versioned};
 
 use super::Notification;
 use super::notice::Notice;
@@ -18,7 +18,8 @@ use crate::formats::{
 };
 use crate::username::{ClientNumber, Username};
 
-/// The lane of letters. The body of a message is the cause of its notice.
+/// The lane of letters. A message is in the partition of its notice, and its
+/// body is empty.
 pub const MAIL: Lane = Lane::new(24, Ordering::None, "mail");
 
 /// The same for short messages.
@@ -125,51 +126,62 @@ impl Notification {
         self.take_letter(partition, &letter).await
     }
 
-    async fn take_letter(
-        &self,
-        partition: Partition,
-        letter: &AccountLetter,
-    ) -> Result<(), NotTaken> {
-        let key = Notice::key_in(partition, letter.cause);
-        let work = |_| async move {
-            if self.store.read::<Notice>(key).await?.is_some() {
-                return Ok(Run::Unchanged(Ok(())));
+    async fn take_letter(&self, client: Partition, letter: &AccountLetter) -> Result<(), NotTaken> {
+        // The key must be kept before anything that it seals.
+        let recipient = self.kept_recipient(client).await?;
+        let data_key = recipient.data_key(client, &self.keys).map_err(Unreadable::from)?;
+        let partition = Notice::partition_of(client, letter.cause);
+        let key = Notice::key_in(partition);
+        let work = |_| {
+            let data_key = &data_key;
+            async move {
+                if self.store.read::<Notice>(key).await?.is_some() {
+                    return Ok(Run::Unchanged(()));
+                }
+                let now = self.clock.now();
+                let id = message_id(Service::Notification, partition, 1);
+                let mut batch = Batch::new();
+                let notice = Notice::new(letter, now, client, data_key);
+                Versioned::new(notice, now).stage_at(key, &mut batch);
+                let lane = match letter.letter {
+                    Letter::PhoneCode { .. } => SMS,
+                    Letter::Verify { .. }
+                    | Letter::Reset { .. }
+                    | Letter::AddressTaken
+                    | Letter::AddressChanged
+                    | Letter::WalletFilled
+                    | Letter::OrderAgreed { .. }
+                    | Letter::OrderFailed { .. }
+                    | Letter::Paid { .. }
+                    | Letter::NotPaid { .. }
+                    | Letter::MoneyBack { .. } => MAIL,
+                };
+                batch.send(Message {
+                    id,
+                    lane,
+                    queue: String::new(),
+                    body: String::new(),
+                    created_at: now,
+                    wait: Duration::ZERO,
+                });
+                Ok(Run::Commit(batch, ()))
             }
-            let mut recipient = self.recipient(partition).await?;
-            let data_key = match recipient.data_key(partition, &self.keys) {
-                Ok(data_key) => data_key,
-                Err(why) => return Ok(Run::Unchanged(Err(Unreadable::from(why)))),
-            };
-            let now = self.clock.now();
-            let id = message_id(Service::Notification, partition, recipient.next_letter());
-            let mut batch = Batch::new();
-            let notice = Notice::new(letter, now, partition, &data_key);
-            Versioned::new(notice, now).stage_at(key, &mut batch);
-            recipient.stage_at(Recipient::key_in(partition), &mut batch);
-            let lane = match letter.letter {
-                Letter::PhoneCode { .. } => SMS,
-                Letter::Verify { .. }
-                | Letter::Reset { .. }
-                | Letter::AddressTaken
-                | Letter::AddressChanged
-                | Letter::WalletFilled
-                | Letter::OrderAgreed { .. }
-                | Letter::OrderFailed { .. }
-                | Letter::Paid { .. }
-                | Letter::NotPaid { .. }
-                | Letter::MoneyBack { .. } => MAIL,
-            };
-            batch.send(Message {
-                id,
-                lane,
-                queue: String::new(),
-                body: letter.cause.to_string(),
-                created_at: now,
-                wait: Duration::ZERO,
-            });
-            Ok(Run::Commit(batch, Ok(())))
         };
-        Ok(run(&self.store, work).await?.0?)
+        Ok(run(&self.store, work).await.map(drop)?)
+    }
+
+    /// The client's document, which is stored if it is the first time.
+    async fn kept_recipient(&self, client: Partition) -> Result<Recipient, NotTaken> {
+        let work = |_| async move {
+            let recipient = self.recipient(client).await?;
+            if recipient.expect() != Expect::Absent {
+                return Ok(Run::Unchanged(recipient.into_document()));
+            }
+            let mut batch = Batch::new();
+            recipient.stage_at(Recipient::key_in(client), &mut batch);
+            Ok(Run::Commit(batch, recipient.into_document()))
+        };
+        Ok(run(&self.store, work).await?.0)
     }
 
     /// The client's document; a new one if it is the first time.

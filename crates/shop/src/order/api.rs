@@ -15,9 +15,10 @@ use super::asked::{Change, Place, REFERENCE_CHARACTERS_MAX};
 use super::shop_order::ShopOrder;
 use super::shown::{ShownOrder, ShownOrders};
 use crate::Refusal;
-use crate::asked::Served;
+use crate::asked::{ForClients, Served};
 use crate::assertion::Assertions;
 use crate::form::Fault;
+use crate::sessions::Sessions;
 use crate::username::{ClientNumber, Username};
 
 impl Served for Orders {
@@ -33,6 +34,12 @@ impl Served for Orders {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+impl ForClients for Orders {
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 }
 
@@ -53,8 +60,7 @@ pub fn routes(orders: Arc<Orders>) -> Router {
 
 /// The client who is logged in.
 async fn client(asked: &mut Asked) -> Result<Username, Refusal> {
-    let person = asked.person();
-    asked.service.sessions.client(&person).await
+    asked.client().await
 }
 
 fn shown(outcome: Result<ShopOrder, Refusal>) -> Result<ShownOrder, Refusal> {

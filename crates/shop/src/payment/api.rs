@@ -15,11 +15,12 @@ use super::notice::NOTICE_BYTES_MAX;
 use super::pay::{Pay, Shown};
 use super::tokens::Tokens;
 use crate::Refusal;
-use crate::asked::Served;
+use crate::asked::{ForClients, Served};
 use crate::assertion::Assertions;
 use crate::form::Fault;
 use crate::order_id::OrderId;
 use crate::payment_problem::PaymentProblem;
+use crate::sessions::Sessions;
 
 /// The longest `Idempotency-Key`, in bytes.
 pub const KEY_BYTES_MAX: usize = 255;
@@ -37,6 +38,12 @@ impl Served for Payment {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+impl ForClients for Payment {
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 }
 
@@ -95,8 +102,8 @@ async fn tokens(mut asked: Asked) -> Response {
 }
 
 async fn tokens_of(asked: &mut Asked) -> Result<Tokens, Refusal> {
+    let username = asked.client().await?;
     let person = asked.person();
-    let username = asked.service.sessions.client(&person).await?;
     asked.service.tokens(&username, &person).await
 }
 
@@ -107,8 +114,8 @@ async fn pay(mut asked: Asked) -> Response {
 }
 
 async fn paid(asked: &mut Asked) -> Result<Shown, Refusal> {
+    let username = asked.client().await?;
     let person = asked.person();
-    let username = asked.service.sessions.client(&person).await?;
     let key = asked.text("idempotency-key").map(|key| key.trim().to_owned());
     let pay = asked.change(Pay::read).await?;
     let is_key = |key: &String| {
@@ -151,7 +158,7 @@ async fn found(
             payment.latest(order).await
         }
         _ => {
-            asked.service.sessions.client(&person).await?;
+            asked.client().await?;
             Err(Refusal::of_field("paymentId", Fault::Missing))
         }
     }

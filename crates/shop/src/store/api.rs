@@ -15,7 +15,7 @@ use super::StockKeeper;
 use super::audit::{Holds, Promised};
 use super::places::Places;
 use crate::Refusal;
-use crate::asked::Served;
+use crate::asked::{ForClients, Served};
 use crate::assertion::Assertions;
 use crate::client_orders::{ORDER_CHARACTERS_MAX, OfOrder};
 use crate::form::{Fault, Form};
@@ -24,6 +24,7 @@ use crate::outlets::Outlets;
 use crate::product_id::ProductId;
 use crate::reservation::State;
 use crate::reservation::extend::{Extended, Extension};
+use crate::sessions::Sessions;
 
 impl Served for StockKeeper {
     const NAME: &'static str = "store";
@@ -38,6 +39,12 @@ impl Served for StockKeeper {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+impl ForClients for StockKeeper {
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 }
 
@@ -68,8 +75,7 @@ async fn known(asked: &mut Asked) -> Result<(), Refusal> {
     if asked.calling_for_itself().is_some() {
         return Ok(());
     }
-    let person = asked.person();
-    asked.service.sessions.client(&person).await.map(drop)
+    asked.client().await.map(drop)
 }
 
 #[derive(Debug, Deserialize)]
@@ -194,8 +200,7 @@ async fn extend(mut asked: Asked) -> Response {
 
 async fn extended(asked: &mut Asked) -> Result<Extended, Refusal> {
     if asked.calling_for_itself().is_none() {
-        let person = asked.person();
-        asked.service.sessions.client(&person).await?;
+        asked.client().await?;
         return Err(Refusal::ForServices);
     }
     let extension = asked.change(Extension::read).await?;

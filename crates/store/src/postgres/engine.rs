@@ -14,6 +14,7 @@ use super::{
 };
 use crate::batch::{Batch, CounterKey, Stored};
 use crate::scan::{Found, Scan};
+use crate::wakeups::Wakeups;
 use crate::{CommitError, Condition, ReadTrust, Unavailable};
 use futures_util::future::try_join_all;
 use std::sync::{Arc, PoisonError};
@@ -74,16 +75,16 @@ impl Postgres {
             AbortOnDropHandle::new(tokio::spawn(waits))
         });
         let link = |role| Arc::new(Link::new(address.clone(), role, opening.subscribe()));
-        let outbox_wakeups = watch::Sender::new(0);
+        let wakeups = Wakeups::new();
         let (batches, waiting_batches) = mpsc::channel(WAITING_MAX);
         let (reads, waiting_reads) = mpsc::channel(WAITING_MAX);
         let trouble = writer::Trouble::default();
         let time = Time::of(clock);
-        let (wakeups, committed) = (outbox_wakeups.clone(), Arc::new(Notify::new()));
+        let committed = Arc::new(Notify::new());
         let hints = hints::start(link(link::Role::Slow), Arc::clone(&committed), wakeups.clone());
         let (trouble_of_writers, time_of_writers) = (Arc::clone(&trouble), time.clone());
         let shared = writer::Shared {
-            wakeups,
+            wakeups: wakeups.clone(),
             committed,
             trouble: trouble_of_writers,
             time: time_of_writers,
@@ -108,7 +109,7 @@ impl Postgres {
             pieces,
             slow,
             looks,
-            outbox_wakeups,
+            wakeups,
             orphans: outbox::OrphanedLeases::default(),
             trouble,
             _summing: summing,
@@ -203,8 +204,8 @@ impl Postgres {
         lists::partitions(self, after, limit).await
     }
 
-    pub(crate) fn outbox_wakeups(&self) -> watch::Receiver<u64> {
-        self.outbox_wakeups.subscribe()
+    pub(crate) const fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
     }
 
     /// Checks that the store works. It commits something small, which waits for

@@ -22,8 +22,8 @@ use tillgate_kernel::Document;
 use tillgate_kernel::chance::random_bytes;
 use tillgate_kernel::outbox::Delivery;
 use tillgate_kernel::outbox::MessageId;
-use tillgate_kernel::outbox::Ticket;
 use tillgate_kernel::outbox::message_key;
+use tillgate_kernel::outbox::{Lanes, Ticket};
 
 /// The partitions that a batch touches: a single one, except for batches in
 /// tests.
@@ -112,7 +112,8 @@ impl Held for Group {
 /// What a batch leads to that is applied to a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
-    pub has_messages: bool,
+    /// The lanes whose workers may find something to send.
+    pub woken: Lanes,
     /// The sums of its floors.
     pub sums: Vec<i64>,
 }
@@ -242,7 +243,7 @@ impl Group {
     /// Applies a batch to the group, or returns why not.
     pub fn admit(&mut self, batch: Stamped) -> Result<Admitted, CommitError> {
         let home = home(&batch);
-        let Writes { docs, counters, released, has_messages, sums } = plan(batch, self)?;
+        let Writes { docs, counters, released, woken, sums } = plan(batch, self)?;
         // Random, so that a document never gets the same version twice, even
         // from different nodes.
         let version = u64::from_be_bytes(random_bytes());
@@ -299,7 +300,7 @@ impl Group {
                 }
             }
         }
-        Ok(Admitted { has_messages, sums })
+        Ok(Admitted { woken, sums })
     }
 
     /// Everything that the group writes, as rows.

@@ -7,12 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::failed::Failed;
 use super::link::{Connected, Link};
+use crate::wakeups::Wakeups;
 use tillgate_kernel::chance::random_bytes;
+use tillgate_kernel::outbox::Lanes;
 
 /// The minimum time between two hints of a receiver.
 const HINT_GAP: Duration = Duration::from_millis(20);
@@ -22,11 +24,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sends a hint whenever `committed` was notified, and wakes the workers of
 /// this receiver at hints of others, until the handle is dropped.
-pub fn start(
-    link: Arc<Link>,
-    committed: Arc<Notify>,
-    wakeups: watch::Sender<u64>,
-) -> AbortOnDropHandle<()> {
+pub fn start(link: Arc<Link>, committed: Arc<Notify>, wakeups: Wakeups) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         let name = format!("{:032x}", u128::from_be_bytes(random_bytes()));
         loop {
@@ -49,7 +47,7 @@ async fn exchange(
     connected: &Connected,
     name: &str,
     committed: &Notify,
-    wakeups: &watch::Sender<u64>,
+    wakeups: &Wakeups,
 ) -> Result<(), Failed> {
     let mut received = connected.notifications();
     connected.execute("LISTEN tillgate_outbox").await?;
@@ -61,7 +59,7 @@ async fn exchange(
             }
             Ok(()) = received.changed() => {
                 if *received.borrow_and_update() != name {
-                    wakeups.send_modify(|rung| *rung += 1);
+                    wakeups.wake(Lanes::ALL);
                 }
             }
             () = tokio::time::sleep(LOOK_PAUSE) => {}

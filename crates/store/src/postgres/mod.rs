@@ -50,6 +50,7 @@ pub mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::wakeups::Wakeups;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -88,7 +89,7 @@ pub struct Postgres {
     slow: Arc<Link>,
     /// For queries about the state of the server.
     looks: Arc<Link>,
-    outbox_wakeups: watch::Sender<u64>,
+    wakeups: Wakeups,
     orphans: outbox::OrphanedLeases,
     trouble: writer::Trouble,
     _summing: AbortOnDropHandle<()>,

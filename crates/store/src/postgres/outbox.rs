@@ -9,7 +9,7 @@
 //! database's clock too: a message that is to be sent at once is sent at once,
 //! even if a node's clock is wrong.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use tokio_postgres::Row;
@@ -96,26 +96,28 @@ async fn claim_into(
     claimed: &mut Vec<Claimed>,
 ) -> Result<(), Unavailable> {
     let candidates = candidates(store, claim).await?;
-    let (mut ids, mut queues) = (Vec::new(), HashSet::new());
+    let (mut ids, mut queues) = (Vec::new(), HashMap::<String, usize>::new());
     for (id, queue) in candidates {
-        if ids.len() < claim.limit
-            && !claim.paused_queues.contains(&queue)
-            && !ids.contains(&id)
-            && queues.insert(queue)
-        {
-            ids.push(id);
+        if ids.len() < claim.limit && !claim.paused_queues.contains(&queue) && !ids.contains(&id) {
+            let of_queue = queues.entry(queue).or_default();
+            if *of_queue < claim.limit_of_queue {
+                *of_queue += 1;
+                ids.push(id);
+            }
         }
     }
-    let mut leased = lease(store, claim, &ids).await?.into_iter();
-    while let Some((ticket, at)) = leased.next() {
-        match delivery(store, ticket.id).await {
+    let leased = lease(store, claim, &ids).await?;
+    let read = leased.iter().map(|(ticket, _)| delivery(store, ticket.id));
+    let read = futures_util::future::join_all(read).await;
+    let mut unreachable = None;
+    for ((ticket, at), read) in leased.into_iter().zip(read) {
+        match read {
             Ok(Some(delivery)) => claimed.push(Claimed { delivery, ticket, at }),
             Ok(None) => {}
             Err(why @ Unavailable::Unreachable(_)) => {
-                // Nobody will work under these leases.
+                // Nobody will work under this lease.
                 store.orphans.add(ticket);
-                leased.for_each(|(ticket, _)| store.orphans.add(ticket));
-                return Err(why);
+                unreachable = Some(why);
             }
             Err(why) => {
                 // One damaged message must not stop all the others.
@@ -127,7 +129,7 @@ async fn claim_into(
             }
         }
     }
-    Ok(())
+    unreachable.map_or(Ok(()), Err)
 }
 
 pub fn message_of(row: &Row) -> Option<MessageId> {
@@ -137,8 +139,8 @@ pub fn message_of(row: &Row) -> Option<MessageId> {
     })
 }
 
-/// Finds for each queue the first message that may be sent, and the messages
-/// that it waits for: the queues after the one whose turn was last come first.
+/// Finds for each queue the first messages that may be sent, and the messages
+/// that they wait for: the queues after the one whose turn was last come first.
 /// Returns each message with its own queue.
 ///
 /// Messages of one order are sent in order. An earlier message, which may be
@@ -148,13 +150,15 @@ async fn candidates(
     claim: &Claim,
 ) -> Result<Vec<(MessageId, String)>, Unavailable> {
     let heads = match claim.lane.ordering() {
-        Ordering::None => ONE_OF_EACH_QUEUE,
+        Ordering::None => SOME_OF_EACH_QUEUE,
         Ordering::Strict => FIRST_OF_EACH_ORDER,
         Ordering::SkipsRetries => FIRST_DUE_OF_EACH_ORDER,
     };
     let (lane, now) = (i16::from(claim.lane.byte()), store.time.of_a_test());
-    let parameters: [&(dyn ToSql + Sync); 5] =
-        [&lane, &now, &QUEUE_LOOKAHEAD_MAX, &claim.paused_queues, &claim.after_queue];
+    let of_queue_max = i64::try_from(claim.limit_of_queue).unwrap_or(i64::MAX);
+    let lookahead_max = QUEUE_LOOKAHEAD_MAX.max(of_queue_max);
+    let parameters: [&(dyn ToSql + Sync); 6] =
+        [&lane, &now, &lookahead_max, &claim.paused_queues, &claim.after_queue, &of_queue_max];
     let rows = query(&store.slow, heads, &parameters).await?;
     Ok(rows.iter().filter_map(|row| Some((message_of(row)?, row.get(2)))).collect())
 }
@@ -183,14 +187,14 @@ macro_rules! due_messages {
                      AND d.due <= times.now AND d.leased_until <= times.real_now \
                      ORDER BY d.due, d.partition, d.sequence LIMIT $3) AS d ",
             $heads,
-            " ORDER BY d.due, d.partition, d.sequence LIMIT 1) AS h \
+            " ORDER BY d.due, d.partition, d.sequence LIMIT $6) AS h \
              WHERE q.queue IS NOT NULL AND NOT q.queue = ANY($4::text[]) \
              ORDER BY q.queue <= $5, q.queue"
         )
     };
 }
 
-const ONE_OF_EACH_QUEUE: &str = due_messages!("CROSS JOIN LATERAL (SELECT d.*) AS h");
+const SOME_OF_EACH_QUEUE: &str = due_messages!("CROSS JOIN LATERAL (SELECT d.*) AS h");
 
 const FIRST_OF_EACH_ORDER: &str = due_messages!(
     "CROSS JOIN LATERAL ( \

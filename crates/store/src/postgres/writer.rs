@@ -19,15 +19,17 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 use super::commit_group::{BatchOutcome, Committed, Committer};
 use super::link::Link;
 use super::suspects::Suspects;
 use super::time::Time;
 use crate::batch::{Batch, Change};
+use crate::wakeups::Wakeups;
 use crate::{CommitError, Unavailable};
 use tillgate_kernel::Stopwatch;
+use tillgate_kernel::outbox::Lanes;
 
 /// The number of connections for commits: while one waits for the disk, the
 /// next group is gathered and written on another.
@@ -82,7 +84,7 @@ struct Writer {
     aside: Option<mpsc::Sender<Job>>,
     suspects: Arc<Suspects>,
     link: Arc<Link>,
-    wakeups: watch::Sender<u64>,
+    wakeups: Wakeups,
     /// Notified of commits with messages, for other receivers.
     committed: Arc<Notify>,
     trouble: Trouble,
@@ -91,7 +93,7 @@ struct Writer {
 
 /// What the writers of a store share with the rest of it.
 pub struct Shared {
-    pub wakeups: watch::Sender<u64>,
+    pub wakeups: Wakeups,
     pub committed: Arc<Notify>,
     pub trouble: Trouble,
     pub time: Time,
@@ -169,11 +171,13 @@ impl Writer {
                     others.iter().map(|_| BatchOutcome::Known(Err(why.clone().into()))).collect()
                 }
             };
-            let mut has_messages = false;
+            let mut woken = Lanes::default();
             for (place, (fate, (answer, locked))) in fates.into_iter().zip(others).enumerate() {
                 match fate {
                     BatchOutcome::Known(outcome) => {
-                        has_messages |= outcome.as_ref().is_ok_and(|done| done.has_messages);
+                        if let Ok(done) = &outcome {
+                            woken = woken.and(done.woken);
+                        }
                         self.note(&outcome, None);
                         // The caller may have gone. The batch is committed all
                         // the same.
@@ -190,8 +194,8 @@ impl Writer {
                     }
                 }
             }
-            if has_messages {
-                self.wakeups.send_modify(|rung| *rung += 1);
+            if !woken.is_empty() {
+                self.wakeups.wake(woken);
                 self.committed.notify_one();
             }
         }

@@ -5,12 +5,13 @@ use super::reading::SLOW_READ_MAX;
 use super::versions::group_of;
 use super::{Sled, lists};
 use crate::Unavailable;
+use crate::wakeups::Wakeups;
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, PoisonError};
 use tillgate_kernel::Timestamp;
 use tillgate_kernel::outbox::message_key;
 use tillgate_kernel::outbox::{Claim, Claimed};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 impl Sled {
     pub(crate) async fn claim(
@@ -30,7 +31,11 @@ impl Sled {
                     store.clock.now(),
                     |after| walk.borrow_mut().next(after),
                     |id| {
-                        let found = store.read_all(&[message_key(id)], &unpacked)?.pop();
+                        let key = message_key(id);
+                        let found = match store.recent_documents(&[key]) {
+                            Some(found) => found?.pop(),
+                            None => store.read_all(&[key], &unpacked)?.pop(),
+                        };
                         let Some(stored) = found.flatten() else { return Ok(None) };
                         newest.set(newest.get().max(group_of(stored.version)));
                         Ok(Some(stored.document()?))
@@ -72,7 +77,7 @@ impl Sled {
         self.clock.now()
     }
 
-    pub(crate) fn outbox_wakeups(&self) -> watch::Receiver<u64> {
-        self.outbox_wakeups.subscribe()
+    pub(crate) const fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
     }
 }

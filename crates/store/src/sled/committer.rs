@@ -28,6 +28,7 @@ use crate::batch::Stamped;
 use crate::leases::Leases;
 use crate::page::Page;
 use crate::under_way::UnderWay;
+use crate::wakeups::Wakeups;
 use tillgate_kernel::{Partition, Stopwatch};
 
 /// The outcome of a batch.
@@ -69,7 +70,7 @@ pub struct Committer {
     pub leases: Arc<Mutex<Leases>>,
     pub sync: Sync,
     pub note: Note,
-    pub outbox_wakeups: watch::Sender<u64>,
+    pub wakeups: Wakeups,
     pub under_way: UnderWay,
     /// The runtime on which the waiting callers run.
     pub runtime: tokio::runtime::Handle,
@@ -162,9 +163,7 @@ impl Committer {
                 let _ = answer.send(outcome);
             }
         });
-        if finished.has_messages {
-            self.outbox_wakeups.send_modify(|rung| *rung += 1);
-        }
+        self.wakeups.wake(finished.woken);
         // After the answers, which need not wait for it.
         if self.note.due_in(self.last_group) == Some(Duration::ZERO) {
             self.write_note()?;

@@ -20,7 +20,7 @@ use crate::place::Place;
 use crate::plan::{DocWrite, Held, Writes, bumped, plan};
 use crate::scan::Line;
 use crate::{CommitError, Unavailable};
-use tillgate_kernel::outbox::Ticket;
+use tillgate_kernel::outbox::{Lanes, Ticket};
 use tillgate_kernel::{DocKey, Partition};
 
 /// Entries of sled's tree, or what is removed from it.
@@ -44,7 +44,7 @@ pub struct Group<'a> {
     listed: HashMap<Vec<u8>, Vec<Line>>,
     placed: HashMap<Vec<u8>, Vec<Place>>,
     released: Vec<Ticket>,
-    has_messages: bool,
+    woken: Lanes,
 }
 
 /// What a group writes.
@@ -56,7 +56,7 @@ pub struct Finished {
     pub pages: Vec<(Partition, Page)>,
     /// Leases that its batches have settled.
     pub released: Vec<Ticket>,
-    pub has_messages: bool,
+    pub woken: Lanes,
 }
 
 impl Held for Group<'_> {
@@ -106,7 +106,7 @@ impl<'a> Group<'a> {
             listed: HashMap::new(),
             placed: HashMap::new(),
             released: Vec::new(),
-            has_messages: false,
+            woken: Lanes::default(),
         }
     }
 
@@ -134,7 +134,7 @@ impl<'a> Group<'a> {
     /// Adds a batch to the group, or returns why it fails. `place` is the
     /// number of the batch in the group. Returns the sums of its floors.
     pub fn admit(&mut self, batch: Stamped, place: usize) -> Result<Vec<i64>, CommitError> {
-        let Writes { docs, counters, released, has_messages, sums } = plan(batch, self)?;
+        let Writes { docs, counters, released, woken, sums } = plan(batch, self)?;
         let version = version(self.number, place);
         let mut pieces = Vec::new();
         // All counters are read before anything is written: a damaged one
@@ -174,7 +174,7 @@ impl<'a> Group<'a> {
             self.counters.insert(key, value);
         }
         self.released.extend(released);
-        self.has_messages |= has_messages;
+        self.woken = self.woken.and(woken);
         Ok(sums)
     }
 
@@ -192,9 +192,9 @@ impl<'a> Group<'a> {
         let write =
             |(prefix, places): (Vec<u8>, Vec<Place>)| write_members(&prefix, number, &places);
         entries.extend(self.placed.into_iter().flat_map(write));
-        let (released, has_messages) = (self.released, self.has_messages);
+        let (released, woken) = (self.released, self.woken);
         let pages = changed.into_iter().map(|kept| (kept.partition, kept.page)).collect();
-        Ok(Finished { entries, moved: laid_out.moved, pages, released, has_messages })
+        Ok(Finished { entries, moved: laid_out.moved, pages, released, woken })
     }
 }
 

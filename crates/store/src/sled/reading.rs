@@ -2,6 +2,7 @@
 
 use super::layout::{StoredPage, Unpacked};
 use super::opening::panic_text;
+use super::progress::Progress;
 use super::versions::group_of;
 use super::{Sled, keys, lists};
 use crate::Unavailable;
@@ -62,7 +63,7 @@ impl Sled {
             let mut found = Vec::with_capacity(keys.len());
             let unpacked = Unpacked::default();
             for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
-                found.extend(store.read_all(of_one_page, &unpacked)?);
+                found.extend(store.read_and_keep(of_one_page, &unpacked)?);
             }
             Ok(found)
         });
@@ -73,13 +74,14 @@ impl Sled {
     }
 
     /// The documents, if all are in pages that are still in memory.
-    fn recent_documents(
+    pub(super) fn recent_documents(
         &self,
         keys: &[DocKey],
     ) -> Option<Result<Vec<Option<Stored>>, Unavailable>> {
+        let Progress::Durable { group } = *self.progress.borrow() else { return None };
         let mut found = Vec::with_capacity(keys.len());
         for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
-            let page = self.recent.get(of_one_page.first()?.partition)?;
+            let page = self.recent.durable(of_one_page.first()?.partition, group)?;
             for key in of_one_page {
                 if page.head(*key).is_some_and(|head| head.pieces > 0) {
                     return None; // a part of it is elsewhere
@@ -197,6 +199,27 @@ impl Sled {
                 .map(|key| page.document(*key, &|piece| read_piece(&self.tree, piece)))
                 .collect()
         })
+    }
+
+    /// The same, for keys that were not in the recent pages. Their page is from
+    /// now on.
+    fn read_and_keep(
+        &self,
+        keys: &[DocKey],
+        unpacked: &Unpacked,
+    ) -> Result<Vec<Option<Stored>>, Unavailable> {
+        let Some(first) = keys.first() else { return Ok(Vec::new()) };
+        let since = self.recent.moment();
+        let (found, page) = self.with_page(first.partition, unpacked, |page| {
+            let document =
+                |key: &DocKey| page.document(*key, &|piece| read_piece(&self.tree, piece));
+            let found = keys.iter().map(document).collect::<Result<Vec<_>, _>>()?;
+            Ok((found, page.clone()))
+        })?;
+        // Read after the page: what it has is durable with this group.
+        let group = keys::read_last_group(&self.tree).map_err(Unavailable::Stopped)?;
+        self.recent.add_read(page, since, group);
+        Ok(found)
     }
 
     /// Reads a partition's page.

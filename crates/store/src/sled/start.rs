@@ -12,6 +12,7 @@ use super::watchdog::{STALL_SECONDS_MAX, ThreadProgress};
 use super::{Sled, Sync, keys, watchdog};
 use crate::leases::Leases;
 use crate::under_way::UnderWay;
+use crate::wakeups::Wakeups;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -169,7 +170,7 @@ impl Sled {
         let (jobs, queue) = std::sync::mpsc::channel();
         let (progress_sender, progress) = watch::channel(Progress::Durable { group: last_group });
         let leases = Arc::new(Mutex::new(Leases::default()));
-        let outbox_wakeups = watch::Sender::new(0);
+        let wakeups = Wakeups::new();
         let pulse = ThreadProgress::new();
         let under_way = UnderWay::default();
         let recent = Arc::new(RecentPages::default());
@@ -186,7 +187,7 @@ impl Sled {
             leases: Arc::clone(&leases),
             sync: sync(file),
             note,
-            outbox_wakeups: outbox_wakeups.clone(),
+            wakeups: wakeups.clone(),
             under_way: under_way.clone(),
             runtime: tokio::runtime::Handle::current(),
         };
@@ -219,7 +220,7 @@ impl Sled {
             leases,
             pulse,
             reads,
-            outbox_wakeups,
+            wakeups,
             thread,
         })
     }

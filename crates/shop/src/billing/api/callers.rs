@@ -3,9 +3,10 @@
 use tillgate_kernel::Timestamp;
 
 use crate::Refusal;
-use crate::asked::Served;
+use crate::asked::{ForClients, Served};
 use crate::assertion::Assertions;
 use crate::billing::Billing;
+use crate::sessions::Sessions;
 use crate::username::ClientNumber;
 
 /// A request to the service.
@@ -24,6 +25,12 @@ impl Served for Billing {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+impl ForClients for Billing {
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 }
 
@@ -57,8 +64,7 @@ impl Asked {
         if self.calling_for_itself().is_some() {
             return Ok(Who::Service);
         }
-        let person = self.person();
-        let username = self.service.sessions.client(&person).await?;
+        let username = self.client().await?;
         Ok(Who::Client(ClientNumber::of(&username)))
     }
 

@@ -58,8 +58,13 @@ impl World {
     }
 
     async fn send(&self, path: &str, body: Option<&str>) -> (StatusCode, Value) {
-        let assertion =
-            self.billing.assertions.make("payment", "billing", None, self.billing.clock.now());
+        let assertion = self.billing.assertions.make(
+            "payment",
+            "billing",
+            None,
+            None,
+            self.billing.clock.now(),
+        );
         let mut request = Request::builder()
             .uri(path)
             .header(HEADER, assertion)

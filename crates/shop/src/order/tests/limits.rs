@@ -17,6 +17,7 @@ impl World {
             lane: service.lane(),
             lease: Duration::from_secs(60),
             limit: 100,
+            limit_of_queue: 100,
             paused_queues: Vec::new(),
             after_queue: String::new(),
         };

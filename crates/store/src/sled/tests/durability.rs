@@ -219,6 +219,7 @@ async fn a_claimed_message_is_durable() {
         lane,
         lease: Duration::from_secs(60),
         limit: 9,
+        limit_of_queue: 1,
         paused_queues: Vec::new(),
         after_queue: String::new(),
     };
@@ -276,6 +277,7 @@ async fn while_the_disk_hangs_every_call_fails_at_once() {
         lane: LANE,
         lease: Duration::from_secs(60),
         limit: 9,
+        limit_of_queue: 1,
         paused_queues: Vec::new(),
         after_queue: String::new(),
     };
@@ -321,6 +323,7 @@ async fn a_clock_that_was_set_back_delays_no_message() {
             lane: LANE,
             lease,
             limit: 9,
+            limit_of_queue: 1,
             paused_queues: Vec::new(),
             after_queue: String::new(),
         };

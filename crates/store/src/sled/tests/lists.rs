@@ -206,7 +206,14 @@ async fn messages_of_many_groups_wait_in_one_line() {
         }
         let (lane, lease, paused_queues) = (LANE, std::time::Duration::from_secs(60), Vec::new());
         let claimed = store
-            .claim(&Claim { lane, lease, limit: 9, paused_queues, after_queue: String::new() })
+            .claim(&Claim {
+                lane,
+                lease,
+                limit: 9,
+                limit_of_queue: 1,
+                paused_queues,
+                after_queue: String::new(),
+            })
             .await
             .expect("claimed");
         assert_eq!(claimed.len(), 1, "one of a queue at a time");
