@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use tillgate_lab::sandbox::{Call, Outcome, Sandbox, Setup, Trouble};
 
 use super::operation::Process;
 use super::shop::PASSWORD;
+use crate::world::database::Server;
 use crate::world::{DEADLINE, ask_again_soon};
 
 const FEED: &str = r#"<yml_catalog><shop><categories><category id="1">Еда</category></categories><offers>
@@ -40,6 +42,11 @@ struct Shop {
 
 impl Shop {
     async fn open(kind: Bank) -> Shop {
+        Shop::open_on(kind, "sled:data").await
+    }
+
+    /// The same with this store.
+    async fn open_on(kind: Bank, store: &str) -> Shop {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mailbox = Mailbox::open().await.expect("a mail server");
         let setup = Setup { calls_max: 100_000, ..Setup::default() };
@@ -62,7 +69,7 @@ impl Shop {
             }
         };
         let settings = format!(
-            "listen = \"127.0.0.1:0\"\nidle_drain_seconds = 0\nstore = \"sled:data\"\n\
+            "listen = \"127.0.0.1:0\"\nidle_drain_seconds = 0\nstore = \"{store}\"\n\
              store_cache_mebibytes = 16\nadmin_token = \"token-of-the-operator\"\n\
              [gateways.bank]\n{gateway}\ntoken = \"{token}\"\nmerchant_id = \"{account}\"\n\
              [merchants.lavka]\napi_key = \"key-of-the-shop-at-the-gateway\"\ngateway = \"bank\"\n\
@@ -302,6 +309,10 @@ impl Buyer {
 
     /// Waits until the order has this status.
     async fn until(&self, id: &str, status: &str) -> Value {
+        self.until_in(DEADLINE, id, status).await
+    }
+
+    async fn until_in(&self, deadline: Duration, id: &str, status: &str) -> Value {
         let waited = async {
             loop {
                 let order = self.shown(id).await;
@@ -311,7 +322,7 @@ impl Buyer {
                 ask_again_soon().await;
             }
         };
-        match tokio::time::timeout(DEADLINE, waited).await {
+        match tokio::time::timeout(deadline, waited).await {
             Ok(order) => order,
             Err(_) => panic!("{}", self.shown(id).await),
         }
@@ -654,6 +665,29 @@ async fn a_payment_system_in_trouble_takes_the_money_once_or_gives_it_back() {
     tokio::time::timeout(DEADLINE, settled).await.expect("the books are settled");
     assert_eq!(shop.refunded(), TOTAL * 100);
     shop.doctor();
+    let attention = ["orders", "list", "--attention"];
+    assert!(shop.run(&attention).contains("nothing needs attention"));
+    // One that the payment system refuses is left to a person, and the
+    // agreement is over all the same.
+    shop.run(&["stock", "import", "stock.csv"]);
+    let id = anna.order("refused").await;
+    let (_, payment) = anna.pay(&id, "QR_PAY", &key()).await;
+    shop.run(&["stock", "import", "none.csv"]);
+    shop.bank.misbehave(Call::Operate, [Trouble::Refused]);
+    shop.at_bank(&anna, &payment, Outcome::Pay).await;
+    anna.until(&id, "FAILED").await;
+    let left_to_a_person = async {
+        while !shop.run(&attention).contains("has refused to refund 499.00") {
+            ask_again_soon().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, left_to_a_person).await.expect("it is listed");
+    assert!(shop.run(&attention).contains(&format!("order {id}  shop/{id}")));
+    assert_eq!(shop.ledger().await[&format!("owed:{id}")], TOTAL * 100, "it is still owed");
+    assert!(shop.run(&["shop", "saga", "show", &id]).contains(&format!("{id}: undone")));
+    let doctor = shop.process.command(&["shop", "doctor"]);
+    assert!(!doctor.status.success());
+    shop.run(&["shop", "ledger", "verify"]);
     shop.close();
 }
 
@@ -661,8 +695,13 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().expect("a text")
 }
 
-/// How often the process is killed; `TILLGATE_KILLS` for a longer trial.
+/// How often the process is killed; `TILLGATE_KILLS` for a longer trial, and
+/// `TILLGATE_KILLS_ON=postgresql` for one on a database.
 const KILLS: u32 = 4;
+
+/// On PostgreSQL the leases of a process that was killed last this long, and
+/// the message that waits for one leads to the next.
+const LEASES_END: Duration = Duration::from_secs(4 * 60);
 
 /// How many orders are processed between two kills.
 const ORDERS_PER_KILL: usize = 12;
@@ -730,7 +769,12 @@ impl Buyer {
 async fn after_every_kill_orders_come_to_their_end_and_the_money_agrees() {
     let kills =
         std::env::var("TILLGATE_KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
-    let mut shop = Shop::open(Bank::Yookassa).await;
+    let store = match std::env::var("TILLGATE_KILLS_ON").as_deref() {
+        Ok("postgresql") => Server::shared().new_database().await,
+        Ok(other) => panic!("TILLGATE_KILLS_ON: {other}: the only one is postgresql"),
+        Err(_) => "sled:data".to_owned(),
+    };
+    let mut shop = Shop::open_on(Bank::Yookassa, &store).await;
     std::fs::write(
         shop.folder.path().join("points.csv"),
         "id,name,address,days\n120,У метро,\"Москва, ул. Мира, 1\",2\n",
@@ -786,7 +830,7 @@ async fn after_every_kill_orders_come_to_their_end_and_the_money_agrees() {
             anna.process(id).await;
         }
         if order["status"] != "COMPLETED" {
-            order = anna.until(id, "COMPLETED").await;
+            order = anna.until_in(LEASES_END, id, "COMPLETED").await;
         }
         // A bottle for 100.00, fetched by the client.
         assert_eq!(order["total"], json!(100.0), "{order}");

@@ -7,7 +7,7 @@ use super::table::{self, Column};
 use super::{
     ListOptions, journal, latest_order, line_of, local_time, order_number, print_json, text_at,
 };
-use crate::cli::client::ServerOptions;
+use crate::cli::client::{Server, ServerOptions};
 use crate::cli::{Failed, confirm, say};
 
 #[derive(Debug, Subcommand)]
@@ -49,9 +49,18 @@ pub struct List {
     /// Only orders of this store
     #[arg(long)]
     store_id: Option<String>,
-    /// Only orders that need attention, with the reason and the next step
+    /// Only orders that need attention, with the reason and the next step; also
+    /// those of the shop
     #[arg(long)]
     attention: bool,
+}
+
+impl List {
+    /// Whether orders of all senders are listed.
+    fn is_of_all(&self) -> bool {
+        let only = [&self.source, &self.external_id, &self.state, &self.store_id];
+        only.iter().all(|only| only.is_none())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -197,7 +206,10 @@ async fn list(options: List) -> Result<(), Failed> {
         ("store", options.store_id.as_deref()),
         ("attention", options.attention.then_some("true")),
     ];
-    let orders = options.list.fetch(&server, "/orders", &query).await?;
+    let mut orders = options.list.fetch(&server, "/orders", &query).await?;
+    if options.attention && options.is_of_all() {
+        orders.items.extend(of_the_shop(&server).await?);
+    }
     if options.server.json {
         print_json(&Value::Array(orders.items));
         return Ok(());
@@ -212,6 +224,18 @@ async fn list(options: List) -> Result<(), Failed> {
     }
     orders.say_if_more();
     Ok(())
+}
+
+/// What a person must decide about orders of the shop.
+#[cfg(feature = "shop")]
+async fn of_the_shop(server: &Server) -> Result<Vec<Value>, Failed> {
+    super::shop::agreements::attention(server).await
+}
+
+#[cfg(not(feature = "shop"))]
+#[expect(clippy::unused_async, reason = "with the shop it asks")]
+async fn of_the_shop(_: &Server) -> Result<Vec<Value>, Failed> {
+    Ok(Vec::new())
 }
 
 /// Prints why an order needs attention, and the commands that settle it.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tillgate_shop::billing::account_name::AccountName;
 use tillgate_shop::billing::audit::Balances;
 use tillgate_shop::order_id::OrderId;
-use tillgate_shop::payment::audit::OwedPage;
+use tillgate_shop::payment::audit::{Owed, OwedPage};
 
 use super::finding::{Finding, in_both};
 use super::transfer::decoded;
@@ -171,16 +171,19 @@ fn worded(what: &Value) -> String {
 }
 
 /// What is wrong with agreements and with the money of orders.
-pub async fn look(server: &Server) -> Result<Finding, Failed> {
+pub(super) async fn look(server: &Server) -> Result<Finding, Failed> {
     if server.get_if_there("/shop/orchestra/sagas").await?.is_none() {
         let about = "orders: not looked at, there is no service orchestra at this address".into();
         return Ok(Finding { about, faults: Vec::new(), is_skipped: true });
     }
     let mut faults = Vec::new();
     for look in 0..LOOKS_MAX {
-        let mut found = stuck(server).await?;
+        let is_stuck = |order: String| {
+            format!("{order}: something is not given back; see: tillgate shop saga show {order}")
+        };
+        let mut found: Vec<String> = stuck(server).await?.into_iter().map(is_stuck).collect();
         found.extend(left_over(server).await?);
-        found.extend(owed(server).await?);
+        found.extend(owed(server).await?.into_iter().map(refused));
         faults = if look == 0 { found } else { in_both(&faults, &found) };
         if faults.is_empty() {
             break;
@@ -190,16 +193,36 @@ pub async fn look(server: &Server) -> Result<Finding, Failed> {
     Ok(Finding { about, faults, is_skipped: false })
 }
 
-/// Agreements in which something is not given back.
+/// What a person must decide about orders of the shop, in the form of the
+/// gateway's own orders. Nothing if the shop is not at this address.
+pub async fn attention(server: &Server) -> Result<Vec<Value>, Failed> {
+    let of_order = |number: &str, text: &str, next_step: String| {
+        json!({"source": "shop", "external_id": number, "number": number, "state": "agreeing",
+            "attention": [{"text": text, "next_steps": [next_step]}]})
+    };
+    let mut all = Vec::new();
+    if server.get_if_there("/shop/orchestra/sagas").await?.is_some() {
+        for order in stuck(server).await? {
+            let text = "since an hour something of it is not given back";
+            all.push(of_order(&order, text, format!("tillgate shop saga show {order}")));
+        }
+    }
+    for owed in owed(server).await? {
+        let text = format!(
+            "the payment system has refused to refund {} of payment {}: refund it by hand",
+            owed.amount, owed.payment
+        );
+        let gateway_order = owed.gateway_order.unwrap_or_default();
+        all.push(of_order(&owed.order, &text, format!("tillgate orders show {gateway_order}")));
+    }
+    Ok(all)
+}
+
+/// The orders in whose agreement something is not given back.
 async fn stuck(server: &Server) -> Result<Vec<String>, Failed> {
     let open = pages(server, "/shop/orchestra/sagas", &[("state", Some("open"))]).await?;
     let stuck = open.iter().filter(|one| one["needs_person"] == true);
-    Ok(stuck
-        .map(|one| {
-            let order = text_at(one, "order");
-            format!("{order}: something is not given back; see: tillgate shop saga show {order}")
-        })
-        .collect())
+    Ok(stuck.map(|one| text_at(one, "order")).collect())
 }
 
 /// Money that the ledger holds for an order whose agreement is over.
@@ -227,21 +250,31 @@ async fn left_over(server: &Server) -> Result<Vec<String>, Failed> {
 }
 
 /// Refunds that a person must make.
-async fn owed(server: &Server) -> Result<Vec<String>, Failed> {
+async fn owed(server: &Server) -> Result<Vec<Owed>, Failed> {
     if server.get_if_there("/shop/payment/owed").await?.is_none() {
         return Ok(Vec::new());
     }
-    let page: OwedPage = decoded(server.get("/shop/payment/owed", &[]).await?)?;
-    let fault = |one: tillgate_shop::payment::audit::Owed| {
-        format!(
-            "payment {}: the payment system has refused to refund {}; refund it by hand: tillgate \
-             orders show {}",
-            one.payment,
-            one.amount,
-            one.gateway_order.unwrap_or_default()
-        )
-    };
-    Ok(page.items.into_iter().map(fault).collect())
+    let mut all = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let query = [("cursor", cursor.as_deref())];
+        let page: OwedPage = decoded(server.get("/shop/payment/owed", &query).await?)?;
+        all.extend(page.items);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+fn refused(owed: Owed) -> String {
+    format!(
+        "payment {}: the payment system has refused to refund {}; refund it by hand: tillgate \
+         orders show {}",
+        owed.payment,
+        owed.amount,
+        owed.gateway_order.unwrap_or_default()
+    )
 }
 
 async fn pages(

@@ -1,6 +1,6 @@
 //! `tillgate shop`: its staff, its money, its state.
 
-mod agreements;
+pub(super) mod agreements;
 mod bookings;
 mod doctor;
 mod finding;
