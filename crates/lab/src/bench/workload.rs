@@ -110,7 +110,7 @@ impl Workload {
     pub fn goods(self) -> Option<Goods> {
         const PRODUCTS: usize = 100_000;
         const PRODUCTS_BOUGHT: usize = 2000;
-        const ORDERS: usize = 80_000;
+        const ORDERS: usize = 120_000;
         match self {
             Workload::Shelves => Some(Goods::Holds { articles: 20_000, orders: ORDERS }),
             Workload::HotShelf => Some(Goods::Holds { articles: 1, orders: ORDERS }),
