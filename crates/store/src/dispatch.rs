@@ -89,7 +89,7 @@ impl Dispatch {
                 let was_full = under_way.tasks.len() >= self.at_once_max;
                 tokio::select! {
                     () = drain.cancelled() => {}
-                    _ = wakeups.changed() => {}
+                    _ = wakeups.changed(), if !was_full => {}
                     Some((queue, count, rest)) = under_way.ended() => {
                         if self.one_at_a_time || !rest.is_zero() {
                             paused_queues.insert(queue, Some(later_instant(rest)));
@@ -98,7 +98,7 @@ impl Dispatch {
                             continue; // the latest claim was not limited by it
                         }
                     }
-                    () = &mut look => {}
+                    () = &mut look, if !was_full => {}
                 }
                 break;
             }
@@ -116,18 +116,17 @@ impl Dispatch {
         // One slow peer must not take every slot.
         let is_full = |count: usize| count >= self.at_once_of_queue_max;
         let queues = under_way.queues.iter();
-        let full = queues.clone().filter(|(_, count)| is_full(**count)).map(|(queue, _)| queue);
-        let busiest = queues.map(|(_, count)| *count).filter(|count| !is_full(*count)).max();
-        let limit_of_queue = match self.lane.ordering() {
-            Ordering::None => self.at_once_of_queue_max - busiest.unwrap_or(0),
-            // Which message may be next depends on the one before it.
-            Ordering::Strict | Ordering::SkipsRetries => 1,
-        };
+        let full = queues.filter(|(_, count)| is_full(**count)).map(|(queue, _)| queue);
+        let limit = self.at_once_max.saturating_sub(under_way.tasks.len());
+        // Where one queue may take every slot, no other waits for its turn. In
+        // an order, the message that may be next depends on the one before it.
+        let has_turns = self.at_once_of_queue_max < self.at_once_max;
+        let is_in_order = self.lane.ordering() != Ordering::None;
         Claim {
             lane: self.lane,
             lease: self.lease,
-            limit: self.at_once_max.saturating_sub(under_way.tasks.len()),
-            limit_of_queue,
+            limit,
+            limit_of_queue: if has_turns || is_in_order { 1 } else { limit },
             paused_queues: paused_queues.chain(full).cloned().collect(),
             after_queue: after_queue.to_owned(),
         }
