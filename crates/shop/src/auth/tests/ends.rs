@@ -56,8 +56,8 @@ async fn sessions_attempts_links_and_messages_are_deleted_after_their_time() {
     };
     // Attempts: of the registration's network, of the name, of its network, of
     // the address that gets a letter.
-    // Messages: the contacts for two services that are not here. Those that were
-    // taken are deleted at once.
+    // Messages: the contacts for two services that are not here. Those that
+    // were taken are deleted at once.
     drop_a_message(&world).await;
     assert_eq!(counts().await, [1, 4, 1, 2]);
     sweeper.sweep_now().await;
