@@ -98,6 +98,7 @@ impl CallbackSender {
             at_once_max: CALLS_AT_ONCE_MAX,
             at_once_of_queue_max: CALLS_AT_ONCE_MAX / 4,
             one_at_a_time: false,
+            takes_new: false,
         };
         let callback_sender = Arc::new(self);
         let deliver = move |claimed| {

@@ -70,6 +70,7 @@ impl PickerSender {
             at_once_max: CHATS_AT_ONCE_MAX,
             at_once_of_queue_max: 1,
             one_at_a_time: true,
+            takes_new: false,
         };
         let deliver = move |claimed| {
             let picker_sender = Arc::clone(&picker_sender);

@@ -71,6 +71,7 @@ impl UpdateSender {
             at_once_max: TOLD_AT_ONCE_MAX,
             at_once_of_queue_max: TOLD_AT_ONCE_MAX / 2,
             one_at_a_time: false,
+            takes_new: false,
         };
         let update_sender = Arc::new(self);
         let deliver = move |claimed| {

@@ -27,6 +27,7 @@ async fn a_worker_that_slept_past_its_lease_does_not_act() {
             at_once_max: 1,
             at_once_of_queue_max: 1,
             one_at_a_time: false,
+            takes_new: false,
         };
         let deliver = {
             let (claims, acted, drain) = (Arc::clone(&claims), Arc::clone(&acted), drain.clone());

@@ -1,6 +1,7 @@
 //! Changes as values: what a commit checks and writes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tillgate_kernel::outbox::Message;
 use tillgate_kernel::outbox::{Delivery, Settlement, Ticket, message_key};
@@ -188,6 +189,15 @@ pub struct Batch {
     pub(super) settled: Vec<(Ticket, Settlement)>,
     pub(super) counters: Vec<(CounterKey, CounterChange)>,
     pub(super) floors: Vec<Floor>,
+    /// Leases of new messages.
+    pub(super) leases: Vec<Lease>,
+}
+
+/// A lease that a new message gets when it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lease {
+    pub ticket: Ticket,
+    pub lasts: Duration,
 }
 
 impl Batch {
@@ -254,7 +264,7 @@ impl Batch {
 
     /// The batch with `now`, the time of its commit by the store's clock.
     pub(super) fn stamped(self, now: Timestamp) -> Stamped {
-        let Batch { docs, messages, settled, counters, floors } = self;
+        let Batch { docs, messages, settled, counters, floors, leases } = self;
         let written = |message: Message| {
             let listed_at = message.created_at;
             let delivery = Delivery::new(message, now);
@@ -267,6 +277,7 @@ impl Batch {
             settled,
             counters,
             floors,
+            leases,
             now,
         }
     }
@@ -310,6 +321,7 @@ pub(super) struct Stamped {
     pub settled: Vec<(Ticket, Settlement)>,
     pub counters: Vec<(CounterKey, CounterChange)>,
     pub floors: Vec<Floor>,
+    pub leases: Vec<Lease>,
     pub now: Timestamp,
 }
 

@@ -2,12 +2,14 @@
 //! contract: an engine is whatever passes it.
 
 mod floors;
+mod handovers;
 mod lists;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use floors::*;
+use handovers::*;
 use lists::*;
 
 use super::*;
@@ -809,6 +811,9 @@ on_every_engine![
     a_moved_or_removed_document_leaves_the_list,
     a_partition_is_walked_alone,
     waiting_workers_wake_up_when_their_lane_has_messages,
+    a_worker_is_handed_new_messages_until_it_is_full,
+    what_is_not_written_is_not_handed_over,
+    a_message_that_was_handed_over_can_be_claimed_when_its_lease_has_ended,
     a_store_that_works_answers_a_ping,
 ];
 

@@ -2,8 +2,10 @@
 //! handle each in its own task, pause queues.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +14,7 @@ use tillgate_kernel::Stopwatch;
 use tillgate_kernel::outbox::{Claim, Claimed, Lane, Ordering};
 
 use crate::Store;
+use crate::workers::{Handover, NewMessages};
 
 /// How often the outbox is polled without a wake-up: retries become due.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
@@ -31,6 +34,9 @@ pub struct Dispatch {
     /// Whether a queue has at most one message in progress, and is paused after
     /// it.
     pub one_at_a_time: bool,
+    /// Whether commits hand new messages to it, without a claim. The lane has
+    /// no order, and none of its queues is ever paused.
+    pub takes_new: bool,
 }
 
 impl Dispatch {
@@ -41,19 +47,29 @@ impl Dispatch {
         F: Future<Output = Duration> + Send + 'static,
     {
         let mut wakeups = self.store.outbox_wakeups(self.lane);
-        let mut under_way = UnderWay::default();
+        let mut under_way = UnderWay::new(self.at_once_max);
+        let mut new = None;
+        if self.takes_new {
+            let slots = Arc::clone(&under_way.slots);
+            new = self.store.take_new(self.lane, self.lease, slots);
+        }
         let mut paused_queues: HashMap<String, Option<Instant>> = HashMap::new();
         let mut after_queue = String::new();
         while !drain.is_cancelled() {
             let now = later_instant(Duration::ZERO);
             paused_queues.retain(|_, until| until.is_none_or(|until| until > now));
-            let claim = self.claim(&under_way, paused_queues.keys(), &after_queue);
+            let mut slots = under_way.reserve(new.is_some());
+            let limit = slots.num_permits();
+            let claim = self.claim(limit, &under_way, paused_queues.keys(), &after_queue);
             let mut of_queue = 0;
             let mut may_have_more = false;
             let since_claim = Stopwatch::start();
-            match self.store.claim(&claim).await {
+            let claimed = if limit == 0 { Ok(Vec::new()) } else { self.store.claim(&claim).await };
+            match claimed {
                 Ok(claimed) => {
                     for message in claimed {
+                        // No engine claims more than the limit.
+                        let Some(slot) = slots.split(1) else { break };
                         let queue = message.delivery.queue.clone();
                         of_queue = if queue == after_queue { of_queue + 1 } else { 1 };
                         may_have_more |= of_queue >= claim.limit_of_queue && !self.one_at_a_time;
@@ -61,35 +77,32 @@ impl Dispatch {
                         if self.one_at_a_time {
                             paused_queues.insert(queue.clone(), None); // until its task ends
                         }
-                        // A process that was suspended and resumes much later
-                        // must not act: another one may have claimed the
-                        // message.
-                        let fresh_for = self.lease / 2;
-                        let delivering = deliver(message);
-                        under_way.start(queue, async move {
-                            if since_claim.elapsed() > fresh_for {
-                                Duration::ZERO
-                            } else {
-                                delivering.await
-                            }
-                        });
+                        let delivering = self.unless_late(since_claim, deliver(message));
+                        under_way.start(queue, slot, delivering);
                     }
                 }
                 Err(why) => {
                     tracing::warn!(lane = %self.lane, error = %why, "the outbox cannot be read")
                 }
             }
-            if may_have_more && under_way.tasks.len() < self.at_once_max {
+            drop(slots);
+            if may_have_more && !under_way.is_full() {
                 continue;
             }
             let look = tokio::time::sleep(LOOK_PAUSE);
             tokio::pin!(look);
             // Until there may be something to claim.
             loop {
-                let was_full = under_way.tasks.len() >= self.at_once_max;
+                let was_full = under_way.is_full();
                 tokio::select! {
                     () = drain.cancelled() => {}
                     _ = wakeups.changed(), if !was_full => {}
+                    Some(Handover { claimed, slot, since }) = next(&mut new) => {
+                        let queue = claimed.delivery.queue.clone();
+                        let delivering = self.unless_late(since, deliver(claimed));
+                        under_way.start(queue, slot, delivering);
+                        continue;
+                    }
                     Some((queue, count, rest)) = under_way.ended() => {
                         if self.one_at_a_time || !rest.is_zero() {
                             paused_queues.insert(queue, Some(later_instant(rest)));
@@ -98,17 +111,38 @@ impl Dispatch {
                             continue; // the latest claim was not limited by it
                         }
                     }
-                    () = &mut look, if !was_full => {}
+                    () = &mut look => {}
                 }
                 break;
             }
         }
+        // Commits may have reserved slots.
+        if let Some(new) = &mut new {
+            new.end();
+        }
+        while let Some(Handover { claimed, slot, since }) = next(&mut new).await {
+            let queue = claimed.delivery.queue.clone();
+            under_way.start(queue, slot, self.unless_late(since, deliver(claimed)));
+        }
         while under_way.tasks.join_next().await.is_some() {}
+    }
+
+    /// The delivery, unless half of the lease is over when it begins. A process
+    /// that was suspended and resumes much later must not act: another one may
+    /// have claimed the message.
+    fn unless_late(
+        &self,
+        since: Stopwatch,
+        delivering: impl Future<Output = Duration> + Send + 'static,
+    ) -> impl Future<Output = Duration> + Send + 'static {
+        let fresh_for = self.lease / 2;
+        async move { if since.elapsed() > fresh_for { Duration::ZERO } else { delivering.await } }
     }
 
     /// The next claim.
     fn claim<'a>(
         &self,
+        limit: usize,
         under_way: &'a UnderWay,
         paused_queues: impl Iterator<Item = &'a String>,
         after_queue: &str,
@@ -117,7 +151,6 @@ impl Dispatch {
         let is_full = |count: usize| count >= self.at_once_of_queue_max;
         let queues = under_way.queues.iter();
         let full = queues.filter(|(_, count)| is_full(**count)).map(|(queue, _)| queue);
-        let limit = self.at_once_max.saturating_sub(under_way.tasks.len());
         // Where one queue may take every slot, no other waits for its turn. In
         // an order, the message that may be next depends on the one before it.
         let has_turns = self.at_once_of_queue_max < self.at_once_max;
@@ -134,8 +167,9 @@ impl Dispatch {
 }
 
 /// The deliveries in progress.
-#[derive(Default)]
 struct UnderWay {
+    /// Those that may begin.
+    slots: Arc<Semaphore>,
     tasks: JoinSet<Duration>,
     /// The queue of each task.
     queue_of: HashMap<tokio::task::Id, String>,
@@ -144,8 +178,43 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    fn start(&mut self, queue: String, task: impl Future<Output = Duration> + Send + 'static) {
-        let task = self.tasks.spawn(task);
+    fn new(at_once_max: usize) -> UnderWay {
+        UnderWay {
+            slots: Arc::new(Semaphore::new(at_once_max)),
+            tasks: JoinSet::new(),
+            queue_of: HashMap::new(),
+            queues: HashMap::new(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.slots.available_permits() == 0
+    }
+
+    /// Slots for a claim: those that are free, or about half of them if commits
+    /// need some meanwhile.
+    fn reserve(&self, is_shared: bool) -> OwnedSemaphorePermit {
+        loop {
+            let free = self.slots.available_permits();
+            let count = if is_shared { free.div_ceil(2) } else { free };
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            // A commit may have taken some.
+            if let Ok(slots) = Arc::clone(&self.slots).try_acquire_many_owned(count) {
+                return slots;
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        queue: String,
+        slot: OwnedSemaphorePermit,
+        delivering: impl Future<Output = Duration> + Send + 'static,
+    ) {
+        let task = self.tasks.spawn(async move {
+            let _slot = slot;
+            delivering.await
+        });
         *self.queues.entry(queue.clone()).or_default() += 1;
         self.queue_of.insert(task.id(), queue);
     }
@@ -163,6 +232,11 @@ impl UnderWay {
         }
         Some((queue, count, rest))
     }
+}
+
+/// The next message that a commit hands over. `None` when there will be no more.
+async fn next(new: &mut Option<NewMessages>) -> Option<Handover> {
+    new.as_mut()?.next().await
 }
 
 #[expect(clippy::disallowed_methods, reason = "tokio's own clock, for its timers")]

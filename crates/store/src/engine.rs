@@ -1,12 +1,14 @@
 //! The store as its callers use it, whichever engine is behind it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::batch::{Batch, CounterKey, Stored};
 use super::scan::{Page, Scan};
 use super::under_way::Work;
+use super::workers::{NewMessages, Workers};
 use super::{CommitError, Unavailable, memory, postgres, sled};
 use tillgate_kernel::outbox::{Claim, Claimed, Lane};
 use tillgate_kernel::{DocKey, Partition, Timestamp};
@@ -211,12 +213,26 @@ impl Store {
     /// now and then.
     #[must_use]
     pub fn outbox_wakeups(&self, lane: Lane) -> watch::Receiver<u64> {
-        let wakeups = match self {
-            Store::Memory(engine) => engine.wakeups(),
-            Store::Sled(engine) => engine.wakeups(),
-            Store::Postgres(engine) => engine.wakeups(),
-        };
-        wakeups.of(lane)
+        self.workers().wakeups(lane)
+    }
+
+    /// From now on, commits of this process hand new messages of a lane to the
+    /// caller. See [`Workers::take_new`].
+    pub(crate) fn take_new(
+        &self,
+        lane: Lane,
+        lease: Duration,
+        slots: Arc<Semaphore>,
+    ) -> Option<NewMessages> {
+        self.workers().take_new(lane, lease, slots)
+    }
+
+    fn workers(&self) -> &Workers {
+        match self {
+            Store::Memory(engine) => engine.workers(),
+            Store::Sled(engine) => engine.workers(),
+            Store::Postgres(engine) => engine.workers(),
+        }
     }
 
     /// Returns when the store has stopped for good, with the reason.

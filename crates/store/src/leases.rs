@@ -28,6 +28,11 @@ impl Leases {
         self.held.get(&ticket.id).is_some_and(|&(fence, _)| fence == ticket.fence)
     }
 
+    /// Leases a new message until `until`.
+    pub fn grant(&mut self, ticket: Ticket, until: Timestamp) {
+        self.held.insert(ticket.id, (ticket.fence, until));
+    }
+
     /// Forgets the lease of a settled message.
     pub fn release(&mut self, ticket: Ticket) {
         self.held.remove(&ticket.id);

@@ -21,7 +21,7 @@ mod plan;
 mod scan;
 mod under_way;
 pub mod unit;
-mod wakeups;
+mod workers;
 
 pub mod copy;
 pub mod dispatch;

@@ -6,19 +6,19 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tillgate_kernel::Partition;
 
-use super::batch::{Batch, CounterKey, Stored};
+use super::batch::{Batch, CounterKey, Lease, Stored};
 use super::page::Head;
 use super::plan::{DocWrite, Held, bumped, plan};
 use super::scan::{Cursor, Found, Line, Scan, page_of_lines, page_of_places, place_after};
 use super::{CommitError, Unavailable};
 use crate::leases::Leases;
 use crate::place::Place;
-use crate::wakeups::Wakeups;
+use crate::workers::Workers;
 use tillgate_kernel::DocKey;
 use tillgate_kernel::outbox::MessageId;
 use tillgate_kernel::outbox::message_key;
 use tillgate_kernel::outbox::{Claim, Claimed, Delivery, Ticket};
-use tillgate_kernel::time::SteadyClock;
+use tillgate_kernel::time::{SteadyClock, later};
 use tillgate_kernel::{Clock, Kind, ListName, Timestamp};
 
 /// A store in memory.
@@ -26,7 +26,7 @@ use tillgate_kernel::{Clock, Kind, ListName, Timestamp};
 pub struct Memory {
     clock: SteadyClock,
     state: Mutex<State>,
-    wakeups: Wakeups,
+    workers: Workers,
 }
 
 #[derive(Debug, Default)]
@@ -112,7 +112,7 @@ impl Memory {
     #[must_use]
     pub fn new(clock: Clock) -> Memory {
         let clock = SteadyClock::start(clock, Timestamp::MIN);
-        Memory { clock, state: Mutex::default(), wakeups: Wakeups::new() }
+        Memory { clock, state: Mutex::default(), workers: Workers::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -124,11 +124,16 @@ impl Memory {
         keys.iter().map(|key| state.docs.get(key).cloned()).collect()
     }
 
-    pub(super) fn commit(&self, batch: Batch) -> Result<Vec<i64>, CommitError> {
+    pub(super) fn commit(&self, mut batch: Batch) -> Result<Vec<i64>, CommitError> {
+        let reserved = self.workers.reserve(&mut batch);
+        let now = self.clock.now();
         let mut state = self.state();
-        let writes = plan(batch.stamped(self.clock.now()), &*state)?;
+        let writes = plan(batch.stamped(now), &*state)?;
         state.last_version += 1;
         for write in writes.docs {
+            if let Some(Lease { ticket, lasts }) = write.lease {
+                state.leases.grant(ticket, later(now, lasts));
+            }
             state.write(write);
         }
         for (key, bump) in writes.counters {
@@ -138,7 +143,8 @@ impl Memory {
         for ticket in writes.released {
             state.leases.release(ticket);
         }
-        self.wakeups.wake(writes.woken);
+        self.workers.wake(writes.woken);
+        reserved.hand_over(writes.leased);
         Ok(writes.sums)
     }
 
@@ -228,7 +234,7 @@ impl Memory {
         self.clock.now()
     }
 
-    pub(super) const fn wakeups(&self) -> &Wakeups {
-        &self.wakeups
+    pub(super) const fn workers(&self) -> &Workers {
+        &self.workers
     }
 }

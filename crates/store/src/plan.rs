@@ -1,12 +1,14 @@
 //! The rules of a commit, shared by all engines: which expectations hold, what
 //! conflicts, and what exactly is written.
 
-use super::batch::{Body, Change, CounterChange, CounterKey, Expect, Stamped, Stored};
+use super::batch::{Body, Change, CounterChange, CounterKey, Expect, Lease, Stamped, Stored};
 use super::page::Head;
 use super::{CommitError, Unavailable};
 use crate::place::Place;
 use crate::scan::Line;
-use tillgate_kernel::outbox::{Delivery, Lanes, Ordering, Settlement, Ticket, message_key};
+use tillgate_kernel::outbox::{
+    Claimed, Delivery, Lanes, Ordering, Settlement, Ticket, message_key,
+};
 use tillgate_kernel::{DocKey, Document, ListName, Timestamp};
 
 /// The state of an engine at the moment of a commit.
@@ -31,6 +33,8 @@ pub(super) struct DocWrite {
     /// The position in the outbox index before and after, if it is a message.
     pub old_place: Option<Place>,
     pub new_place: Option<Place>,
+    /// The lease that it gets, if it is a new message for a worker that waits.
+    pub lease: Option<Lease>,
 }
 
 impl DocWrite {
@@ -52,6 +56,7 @@ impl DocWrite {
             new,
             old_place: None,
             new_place: None,
+            lease: None,
         }
     }
 
@@ -59,7 +64,8 @@ impl DocWrite {
     /// this message, or one that waited for it. Messages that are due later are
     /// found when the workers poll.
     fn wake(&self, now: Timestamp, woken: &mut Lanes) {
-        let is_due = |place: &&Place| !place.dead && place.due <= now;
+        let is_free = self.lease.is_none();
+        let is_due = |place: &&Place| is_free && !place.dead && place.due <= now;
         let waited_for = |place: &&Place| place.lane.ordering() != Ordering::None;
         let new = self.new_place.as_ref().filter(is_due);
         let old = self.old_place.as_ref().filter(waited_for);
@@ -73,6 +79,8 @@ pub(super) struct Writes {
     pub docs: Vec<DocWrite>,
     pub counters: Vec<(CounterKey, CounterChange)>,
     pub released: Vec<Ticket>,
+    /// New messages that are leased.
+    pub leased: Vec<Claimed>,
     /// The lanes whose workers may find something to send.
     pub woken: Lanes,
     /// The sums of the floors, after the batch.
@@ -122,7 +130,12 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
         let key = message_key(delivery.id);
         if held.head(key)?.is_none() {
             let new_place = Place::of(&delivery);
-            writes.docs.push(DocWrite { new_place, ..DocWrite::of(key, None, Some(body)) });
+            let lease = batch.leases.iter().find(|lease| lease.ticket.id == delivery.id).copied();
+            let write = DocWrite::of(key, None, Some(body));
+            writes.docs.push(DocWrite { new_place, lease, ..write });
+            if let Some(Lease { ticket, .. }) = lease {
+                writes.leased.push(Claimed { delivery, ticket, at: batch.now });
+            }
         }
     }
     writes.docs.iter().for_each(|doc| doc.wake(batch.now, &mut writes.woken));

@@ -20,8 +20,8 @@ const ROUBLES: &str = "90000000.00";
 /// How long an order may take to come to its end, in seconds.
 const END_SECONDS_MAX: u64 = 30;
 
-/// How long it is waited between two looks at something.
-const LOOK_PAUSE: Duration = Duration::from_millis(1);
+/// The shortest pause between two looks at something.
+const LOOK_PAUSE_MIN: Duration = Duration::from_millis(1);
 
 /// Who orders, and what.
 struct Buyers {
@@ -64,7 +64,7 @@ async fn wallet(shop: &Caller, cookie: &str) -> Result<Value, String> {
             if !wallet.is_null() {
                 return Ok(wallet.clone());
             }
-            tokio::time::sleep(LOOK_PAUSE).await;
+            tokio::time::sleep(LOOK_PAUSE_MIN).await;
         }
     };
     let opened = tokio::time::timeout(Duration::from_secs(END_SECONDS_MAX), opened).await;
@@ -105,8 +105,7 @@ impl Buyers {
         put(Method::PUT, "/shop/order/process", body).await?;
         // Looks would cost more than the order: the first comes shortly before
         // it is expected to be done.
-        let expected = Duration::from_micros(self.latest_micros.load(Ordering::Relaxed)) * 7 / 8;
-        if let Some(early) = expected.checked_sub(watch.elapsed()) {
+        if let Some(early) = (self.latest() * 7 / 8).checked_sub(watch.elapsed()) {
             tokio::time::sleep(early).await;
         }
         self.until(cookie, &format!("/shop/order/get?orderId={id}"), "COMPLETED").await?;
@@ -114,6 +113,11 @@ impl Buyers {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.latest_micros.store(micros, Ordering::Relaxed);
         Ok(took)
+    }
+
+    /// How long the last order took.
+    fn latest(&self) -> Duration {
+        Duration::from_micros(self.latest_micros.load(Ordering::Relaxed))
     }
 
     /// Waits until something has this status.
@@ -125,7 +129,7 @@ impl Buyers {
                 if last == status {
                     return Ok(());
                 }
-                tokio::time::sleep(LOOK_PAUSE).await;
+                tokio::time::sleep(LOOK_PAUSE_MIN.max(self.latest() / 32)).await;
             }
         };
         let limit = Duration::from_secs(END_SECONDS_MAX);

@@ -66,6 +66,7 @@ impl PaymentWorker {
             at_once_max,
             at_once_of_queue_max: at_once_max.div_ceil(2),
             one_at_a_time: false,
+            takes_new: false,
         };
         let payment_worker = Arc::new(self);
         let deliver = move |claimed| {

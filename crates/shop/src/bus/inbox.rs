@@ -108,6 +108,7 @@ impl<C: Consumer> Inbox<C> {
             at_once_max: AT_ONCE_MAX,
             at_once_of_queue_max: AT_ONCE_MAX,
             one_at_a_time: false,
+            takes_new: true,
         };
         let inbox = Arc::new(self);
         let deliver = move |claimed| {

@@ -78,6 +78,7 @@ impl LetterSender {
             at_once_max: CONNECTIONS_MAX as usize,
             at_once_of_queue_max: CONNECTIONS_MAX as usize,
             one_at_a_time: false,
+            takes_new: true,
         };
         let sender = Arc::new(self);
         let deliver = move |claimed| {

@@ -3,6 +3,7 @@
 use super::failed::{Failed, FailureScope, blame, in_time, is_conflict};
 use super::group::{Admitted, Group, partitions};
 use super::link::{Connected, Link};
+use super::seen_pages::SeenPages;
 use super::suspects::Suspects;
 use super::time::Time;
 use crate::batch::{Batch, Change, Expect};
@@ -38,6 +39,7 @@ pub(super) struct Committer<'a> {
     pub(super) link: &'a Link,
     pub(super) time: &'a Time,
     pub(super) suspects: &'a Suspects,
+    pub(super) seen: &'a SeenPages,
 }
 
 impl Committer<'_> {
@@ -50,7 +52,7 @@ impl Committer<'_> {
         batches: &[Batch],
         patience: Option<&'static str>,
     ) -> Vec<BatchOutcome> {
-        let Committer { link, time, suspects } = self;
+        let Committer { suspects, .. } = self;
         // The other half may have found a failing batch that uses the same
         // partitions as some of these.
         let is_suspect: Vec<bool> =
@@ -70,7 +72,7 @@ impl Committer<'_> {
                 .map(|fate| fate.unwrap_or(BatchOutcome::Locked))
                 .collect();
         }
-        match commit_group(link, time, batches, patience).await {
+        match self.commit_group(batches, patience).await {
             Ok(fates) => fates,
             Err(NotCommitted { blame: FailureScope::Data | FailureScope::Lock, .. })
                 if batches.len() > 1 =>
@@ -96,7 +98,7 @@ impl Committer<'_> {
     /// Commits batches whose partitions are suspected to be locked: all batches
     /// of one partition together, and one partition after another.
     pub(super) async fn commit_aside(&self, batches: &[Batch]) -> Vec<BatchOutcome> {
-        let Committer { link, time, suspects } = self;
+        let Committer { suspects, .. } = self;
         let mut of_partition: BTreeMap<Option<Partition>, Vec<usize>> = BTreeMap::new();
         for (place, batch) in batches.iter().enumerate() {
             of_partition.entry(partitions(batch).next()).or_default().push(place);
@@ -104,7 +106,7 @@ impl Committer<'_> {
         let mut fates = vec![BatchOutcome::Locked; batches.len()];
         for places in of_partition.into_values() {
             let group: Vec<Batch> = places.iter().map(|&place| batches[place].clone()).collect();
-            let of_group = match commit_group(link, time, &group, Some(HALF_LOCK_WAIT)).await {
+            let of_group = match self.commit_group(&group, Some(HALF_LOCK_WAIT)).await {
                 Ok(fates) => fates,
                 Err(NotCommitted { blame: FailureScope::Lock, .. }) => {
                     suspects.add(&group[0]);
@@ -130,6 +132,72 @@ impl Committer<'_> {
             }
         }
         fates
+    }
+
+    async fn commit_group(
+        &self,
+        batches: &[Batch],
+        patience: Option<&'static str>,
+    ) -> Result<Vec<BatchOutcome>, NotCommitted> {
+        let Committer { link, time, seen, .. } = self;
+        // What a floor allows is not known before its counters are locked.
+        let is_insert = |batch: &Batch| {
+            let has_page = |partition| seen.has(partition);
+            believes_in_nothing(batch)
+                && batch.floors.is_empty()
+                && !partitions(batch).any(has_page)
+        };
+        if patience.is_none() && batches.iter().all(is_insert) {
+            let connected = link.get().await?;
+            match insert_group(link, time, &connected, batches).await {
+                Ok(Some(fates)) => return Ok(fates),
+                // Something is there already, or the group needs more than inserts.
+                Ok(None) => {}
+                Err(why) => {
+                    let blame = blame(&why);
+                    if matches!(blame, FailureScope::Unknown | FailureScope::Server) {
+                        link.abandon(&connected).await;
+                    }
+                    return Err(NotCommitted { why: why.into(), blame });
+                }
+            }
+        }
+        let all = batches.iter().flat_map(partitions);
+        let mut must_look: HashSet<Partition> =
+            all.filter(|partition| seen.has(*partition)).collect();
+        for _ in 0..ATTEMPTS_MAX {
+            let connected = link.get().await?;
+            let undone = match Box::pin(attempt(
+                link, time, patience, &connected, batches, &must_look,
+            ))
+            .await
+            {
+                Ok(fates) => return Ok(fates),
+                Err(undone) => undone,
+            };
+            let blame = match &undone {
+                GroupFailure::Again(_) => None,
+                GroupFailure::Failed(why) => Some(blame(why)),
+            };
+            // A connection on which a transaction failed is only kept if that
+            // transaction can be rolled back.
+            let may_end = !matches!(blame, Some(FailureScope::Unknown | FailureScope::Server));
+            let is_ended =
+                may_end && in_time(connected.client.batch_execute("ROLLBACK")).await.is_ok();
+            if !is_ended {
+                link.abandon(&connected).await;
+            }
+            match undone {
+                GroupFailure::Again(partitions) => must_look.extend(partitions),
+                GroupFailure::Failed(why) => {
+                    return Err(NotCommitted {
+                        why: why.into(),
+                        blame: blame.unwrap_or(FailureScope::Unknown),
+                    });
+                }
+            }
+        }
+        Err(Unavailable::Crowded.into())
     }
 }
 
@@ -160,61 +228,6 @@ impl From<Failed> for GroupFailure {
         }
         GroupFailure::Failed(failed)
     }
-}
-
-async fn commit_group(
-    link: &Link,
-    time: &Time,
-    batches: &[Batch],
-    patience: Option<&'static str>,
-) -> Result<Vec<BatchOutcome>, NotCommitted> {
-    // What a floor allows is not known before its counters are locked.
-    let is_insert = |batch: &Batch| believes_in_nothing(batch) && batch.floors.is_empty();
-    if patience.is_none() && batches.iter().all(is_insert) {
-        let connected = link.get().await?;
-        match insert_group(link, time, &connected, batches).await {
-            Ok(Some(fates)) => return Ok(fates),
-            // Something is there already, or the group needs more than inserts.
-            Ok(None) => {}
-            Err(why) => {
-                let blame = blame(&why);
-                if matches!(blame, FailureScope::Unknown | FailureScope::Server) {
-                    link.abandon(&connected).await;
-                }
-                return Err(NotCommitted { why: why.into(), blame });
-            }
-        }
-    }
-    let mut must_look = HashSet::new();
-    for _ in 0..ATTEMPTS_MAX {
-        let connected = link.get().await?;
-        let undone =
-            match Box::pin(attempt(link, time, patience, &connected, batches, &must_look)).await {
-                Ok(fates) => return Ok(fates),
-                Err(undone) => undone,
-            };
-        let blame = match &undone {
-            GroupFailure::Again(_) => None,
-            GroupFailure::Failed(why) => Some(blame(why)),
-        };
-        // A connection on which a transaction failed is only kept if that
-        // transaction can be rolled back.
-        let may_end = !matches!(blame, Some(FailureScope::Unknown | FailureScope::Server));
-        let is_ended = may_end && in_time(connected.client.batch_execute("ROLLBACK")).await.is_ok();
-        if !is_ended {
-            link.abandon(&connected).await;
-        }
-        match undone {
-            GroupFailure::Again(partitions) => must_look.extend(partitions),
-            GroupFailure::Failed(why) => {
-                return Err(NotCommitted {
-                    why: why.into(),
-                    blame: blame.unwrap_or(FailureScope::Unknown),
-                });
-            }
-        }
-    }
-    Err(Unavailable::Crowded.into())
 }
 
 /// Whether a batch can be staged without reading what is stored: it expects
@@ -337,7 +350,8 @@ async fn unread_of_short(
 /// Begins a transaction. Returns the current time if that `is_needed`: what the
 /// transaction writes is due by it.
 async fn begin(connected: &Connected, time: &Time, is_needed: bool) -> Result<Timestamp, Failed> {
-    if let (Some(now), _) | (None, Some(now)) = (time.of_a_test(), (!is_needed).then_some(0)) {
+    let known = || if is_needed { connected.time() } else { Some(0) };
+    if let Some(now) = time.of_a_test().or_else(known) {
         in_time(connected.client.batch_execute("BEGIN")).await?;
         return Ok(from_micros(now));
     }
@@ -347,5 +361,7 @@ async fn begin(connected: &Connected, time: &Time, is_needed: bool) -> Result<Ti
         let SimpleQueryMessage::Row(row) = message else { return None };
         row.get(0)?.parse().ok()
     });
-    micros.map(from_micros).ok_or_else(|| Failed::NotWritable("returned no time"))
+    let micros = micros.ok_or(Failed::NotWritable("returned no time"))?;
+    connected.note_time(micros);
+    Ok(from_micros(micros))
 }

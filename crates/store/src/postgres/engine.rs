@@ -7,6 +7,7 @@ use super::link::Link;
 use super::opened::Opening;
 use super::opened::{NoPrimary, OpenError};
 use super::schema::Migration;
+use super::seen_pages::SeenPages;
 use super::time::Time;
 use super::{
     Postgres, TROUBLE_MEMORY, WAITING_MAX, condition, counters, hints, link, lists, opening,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::batch::{Batch, CounterKey, Stored};
 use crate::scan::{Found, Scan};
-use crate::wakeups::Wakeups;
+use crate::workers::Workers;
 use crate::{CommitError, Condition, ReadTrust, Unavailable};
 use futures_util::future::try_join_all;
 use std::sync::{Arc, PoisonError};
@@ -75,22 +76,25 @@ impl Postgres {
             AbortOnDropHandle::new(tokio::spawn(waits))
         });
         let link = |role| Arc::new(Link::new(address.clone(), role, opening.subscribe()));
-        let wakeups = Wakeups::new();
+        let workers = Workers::new();
         let (batches, waiting_batches) = mpsc::channel(WAITING_MAX);
         let (reads, waiting_reads) = mpsc::channel(WAITING_MAX);
         let trouble = writer::Trouble::default();
         let time = Time::of(clock);
         let committed = Arc::new(Notify::new());
-        let hints = hints::start(link(link::Role::Slow), Arc::clone(&committed), wakeups.clone());
+        let hints = hints::start(link(link::Role::Slow), Arc::clone(&committed), workers.clone());
         let (trouble_of_writers, time_of_writers) = (Arc::clone(&trouble), time.clone());
+        let (orphans, seen) = (Arc::default(), SeenPages::new());
         let shared = writer::Shared {
-            wakeups: wakeups.clone(),
+            workers: workers.clone(),
+            orphans: Arc::clone(&orphans),
+            seen: seen.clone(),
             committed,
             trouble: trouble_of_writers,
             time: time_of_writers,
         };
         writer::start(&batches, waiting_batches, &shared, || link(link::Role::Fast));
-        reader::start(waiting_reads, || link(link::Role::Fast));
+        reader::start(waiting_reads, &seen, || link(link::Role::Fast));
         // Summing has a link of its own: statements of others must not get into
         // its transaction.
         let summing = counters::start_summing(link(link::Role::Slow));
@@ -109,8 +113,8 @@ impl Postgres {
             pieces,
             slow,
             looks,
-            wakeups,
-            orphans: outbox::OrphanedLeases::default(),
+            workers,
+            orphans,
             trouble,
             _summing: summing,
             _hints: hints,
@@ -147,9 +151,10 @@ impl Postgres {
         self.address.seen()
     }
 
-    pub(crate) async fn commit(&self, batch: Batch) -> Result<Vec<i64>, CommitError> {
+    pub(crate) async fn commit(&self, mut batch: Batch) -> Result<Vec<i64>, CommitError> {
         let (answer, answered) = oneshot::channel();
-        let job = writer::Job::new(batch, answer);
+        let reserved = self.workers.reserve(&mut batch);
+        let job = writer::Job::new(batch, reserved, answer);
         let closed = || Unavailable::Unreachable("the store has been closed".into());
         self.batches.send(job).await.map_err(|_| closed())?;
         answered.await.unwrap_or_else(|_| Err(closed().into()))
@@ -204,8 +209,8 @@ impl Postgres {
         lists::partitions(self, after, limit).await
     }
 
-    pub(crate) const fn wakeups(&self) -> &Wakeups {
-        &self.wakeups
+    pub(crate) const fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Checks that the store works. It commits something small, which waits for

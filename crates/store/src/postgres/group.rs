@@ -11,7 +11,7 @@ use super::link::Connected;
 use super::rows::{
     LineColumns, ListColumns, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows, SetColumns,
 };
-use crate::batch::{Batch, CounterChange, CounterKey, Floor, Stamped, Stored};
+use crate::batch::{Batch, CounterChange, CounterKey, Floor, Lease, Stamped, Stored};
 use crate::page::{Head, Page, PieceKey, Pieces};
 use crate::place::Place;
 use crate::plan::{DocWrite, Held, Writes, bumped, plan};
@@ -23,7 +23,7 @@ use tillgate_kernel::chance::random_bytes;
 use tillgate_kernel::outbox::Delivery;
 use tillgate_kernel::outbox::MessageId;
 use tillgate_kernel::outbox::message_key;
-use tillgate_kernel::outbox::{Lanes, Ticket};
+use tillgate_kernel::outbox::{Claimed, Lanes, Ticket};
 
 /// The partitions that a batch touches: a single one, except for batches in
 /// tests.
@@ -67,7 +67,7 @@ pub struct Group {
     fences: HashMap<OutboxKey, u64>,
     /// Entries of lists to add (`true`) or to remove (`false`).
     listed: BTreeMap<Line, bool>,
-    outbox: BTreeMap<OutboxKey, Option<Place>>,
+    outbox: BTreeMap<OutboxKey, Option<(Place, Option<Lease>)>>,
     /// Messages that were removed from the outbox index without a settlement.
     withdrawn: HashSet<OutboxKey>,
     parts: BTreeMap<(Partition, CounterKey), i64>,
@@ -110,10 +110,12 @@ impl Held for Group {
 }
 
 /// What a batch leads to that is applied to a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Admitted {
     /// The lanes whose workers may find something to send.
     pub woken: Lanes,
+    /// New messages that are leased.
+    pub leased: Vec<Claimed>,
     /// The sums of its floors.
     pub sums: Vec<i64>,
 }
@@ -243,14 +245,14 @@ impl Group {
     /// Applies a batch to the group, or returns why not.
     pub fn admit(&mut self, batch: Stamped) -> Result<Admitted, CommitError> {
         let home = home(&batch);
-        let Writes { docs, counters, released, woken, sums } = plan(batch, self)?;
+        let Writes { docs, counters, released, leased, woken, sums } = plan(batch, self)?;
         // Random, so that a document never gets the same version twice, even
         // from different nodes.
         let version = u64::from_be_bytes(random_bytes());
         let mut pieces = Pieces::new();
         let settled: HashSet<OutboxKey> =
             released.iter().map(|ticket| line_of(ticket.id)).collect();
-        for DocWrite { key, new, struck, enlisted, old_place, new_place, .. } in docs {
+        for DocWrite { key, new, struck, enlisted, old_place, new_place, lease } in docs {
             self.listed.extend(struck.into_iter().map(|line| (line, false)));
             self.listed.extend(enlisted.into_iter().map(|line| (line, true)));
             let line = (key.partition, i64::try_from(key.id).unwrap_or(i64::MAX));
@@ -262,7 +264,7 @@ impl Group {
                 } else {
                     self.withdrawn.remove(&line);
                 }
-                self.outbox.insert(line, new_place);
+                self.outbox.insert(line, new_place.map(|place| (place, lease)));
             }
             let empty = || StoredPage {
                 page: Page::empty(key.partition),
@@ -300,7 +302,7 @@ impl Group {
                 }
             }
         }
-        Ok(Admitted { woken, sums })
+        Ok(Admitted { woken, leased, sums })
     }
 
     /// Everything that the group writes, as rows.

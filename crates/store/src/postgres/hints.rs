@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::failed::Failed;
 use super::link::{Connected, Link};
-use crate::wakeups::Wakeups;
+use crate::workers::Workers;
 use tillgate_kernel::chance::random_bytes;
 use tillgate_kernel::outbox::Lanes;
 
@@ -24,13 +24,13 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sends a hint whenever `committed` was notified, and wakes the workers of
 /// this receiver at hints of others, until the handle is dropped.
-pub fn start(link: Arc<Link>, committed: Arc<Notify>, wakeups: Wakeups) -> AbortOnDropHandle<()> {
+pub fn start(link: Arc<Link>, committed: Arc<Notify>, workers: Workers) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         let name = format!("{:032x}", u128::from_be_bytes(random_bytes()));
         loop {
             // While there is no connection, other code reports that.
             if let Ok(connected) = link.get().await {
-                if let Err(why) = exchange(&link, &connected, &name, &committed, &wakeups).await {
+                if let Err(why) = exchange(&link, &connected, &name, &committed, &workers).await {
                     tracing::debug!(error = %why, "hints cannot be exchanged; will reconnect");
                 }
                 link.abandon(&connected).await;
@@ -47,7 +47,7 @@ async fn exchange(
     connected: &Connected,
     name: &str,
     committed: &Notify,
-    wakeups: &Wakeups,
+    workers: &Workers,
 ) -> Result<(), Failed> {
     let mut received = connected.notifications();
     connected.execute("LISTEN tillgate_outbox").await?;
@@ -59,7 +59,7 @@ async fn exchange(
             }
             Ok(()) = received.changed() => {
                 if *received.borrow_and_update() != name {
-                    wakeups.wake(Lanes::ALL);
+                    workers.wake(Lanes::ALL);
                 }
             }
             () = tokio::time::sleep(LOOK_PAUSE) => {}

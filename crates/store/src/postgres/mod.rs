@@ -39,6 +39,7 @@ mod outbox;
 mod reader;
 mod rows;
 mod schema;
+mod seen_pages;
 mod server;
 mod suspects;
 mod time;
@@ -50,7 +51,7 @@ pub mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::wakeups::Wakeups;
+use crate::workers::Workers;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -89,8 +90,8 @@ pub struct Postgres {
     slow: Arc<Link>,
     /// For queries about the state of the server.
     looks: Arc<Link>,
-    wakeups: Wakeups,
-    orphans: outbox::OrphanedLeases,
+    workers: Workers,
+    orphans: Arc<outbox::OrphanedLeases>,
     trouble: writer::Trouble,
     _summing: AbortOnDropHandle<()>,
     _hints: AbortOnDropHandle<()>,

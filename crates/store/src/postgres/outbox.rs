@@ -18,6 +18,7 @@ use tokio_postgres::types::ToSql;
 use super::Postgres;
 use super::codec::{signed, unsigned};
 use super::reader::{self, query, query_once};
+use crate::batch::Batch;
 use crate::{ReadTrust, Unavailable};
 use tillgate_kernel::Timestamp;
 use tillgate_kernel::chance::random_bytes;
@@ -40,6 +41,11 @@ pub struct OrphanedLeases(Mutex<Vec<Ticket>>);
 const ORPHANS_MAX: usize = 1000;
 
 impl OrphanedLeases {
+    /// Adds the leases of a batch that may have been committed.
+    pub fn add_all(&self, batch: &Batch) {
+        batch.leases.iter().for_each(|lease| self.add(lease.ticket));
+    }
+
     fn add(&self, ticket: Ticket) {
         let mut orphans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if orphans.len() < ORPHANS_MAX {

@@ -11,6 +11,7 @@ use super::Postgres;
 use super::codec::{PieceRow, id_bytes, row_of, signed, unpack, unsigned};
 use super::failed::{Failed, within};
 use super::link::{CONNECT_PAUSE, Link};
+use super::seen_pages::SeenPages;
 use crate::batch::Stored;
 use crate::page::{Page, PieceKey};
 use crate::{ReadTrust, Unavailable};
@@ -30,14 +31,14 @@ pub struct Job {
 }
 
 /// Starts the readers. They end when the sender of `jobs` is dropped.
-pub fn start(jobs: mpsc::Receiver<Job>, link: impl Fn() -> Arc<Link>) {
+pub fn start(jobs: mpsc::Receiver<Job>, seen: &SeenPages, link: impl Fn() -> Arc<Link>) {
     let jobs = Arc::new(Mutex::new(jobs));
     for _ in 0..READERS {
-        tokio::spawn(run(Arc::clone(&jobs), link()));
+        tokio::spawn(run(Arc::clone(&jobs), seen.clone(), link()));
     }
 }
 
-async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, link: Arc<Link>) {
+async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, seen: SeenPages, link: Arc<Link>) {
     let mut group = Vec::new();
     loop {
         let count = jobs.lock().await.recv_many(&mut group, GROUP_READS_MAX).await;
@@ -48,6 +49,9 @@ async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, link: Arc<Link>) {
         let kept: Vec<Partition> =
             group.iter().filter(|job| must_be_kept(job)).map(|job| job.partition).collect();
         let found = read_pages(&link, group.iter().map(|job| job.partition), &kept).await;
+        if let Ok(found) = &found {
+            found.keys().for_each(|partition| seen.note(*partition));
+        }
         for Job { partition, answer, .. } in group.drain(..) {
             let page = match &found {
                 Ok(found) => Ok(found.get(&partition).cloned()),

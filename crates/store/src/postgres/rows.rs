@@ -6,6 +6,7 @@
 //! deadlocks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -16,7 +17,7 @@ use super::codec::{PieceRow, id_bytes, signed, unsigned};
 use super::counters::CounterColumns;
 use super::failed::Failed;
 use super::link::Connected;
-use crate::batch::CounterKey;
+use crate::batch::{CounterKey, Lease};
 use crate::place::Place;
 use crate::scan::Line;
 use tillgate_kernel::Partition;
@@ -99,6 +100,40 @@ impl Rows {
     }
 }
 
+/// Inserts messages from columns that are the parameters with these numbers.
+/// The last two are the fences of leases, 0 for none, and how long they last,
+/// by the database's clock.
+macro_rules! insert_messages {
+    ($one:literal, $two:literal, $three:literal, $four:literal, $five:literal, $six:literal,
+     $seven:literal, $eight:literal) => {
+        concat!(
+            "INSERT INTO tillgate.outbox \
+                 (partition, sequence, lane, state, queue, due, fence, leased_until) \
+             SELECT m.partition, m.sequence, m.lane, m.state, m.queue, m.due, m.fence, \
+                 CASE m.fence WHEN 0 THEN 0 ELSE m.lasts + \
+                     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint END \
+             FROM unnest($",
+            $one,
+            "::bigint[], $",
+            $two,
+            "::bigint[], $",
+            $three,
+            "::smallint[], $",
+            $four,
+            "::smallint[], $",
+            $five,
+            "::text[], $",
+            $six,
+            "::bigint[], $",
+            $seven,
+            "::bigint[], $",
+            $eight,
+            "::bigint[]) \
+                 AS m (partition, sequence, lane, state, queue, due, fence, lasts)"
+        )
+    };
+}
+
 /// Inserts new pages and their lines in lists, in one statement that commits by
 /// itself. PostgreSQL runs the main part first, and then the others, the last
 /// one first: in the order of [`Rows::write`], so that groups do not deadlock.
@@ -110,19 +145,20 @@ const PAGES: &str = "WITH lists AS ( \
     SELECT * FROM unnest($1::bigint[], $2::bytea[])";
 
 /// The same with messages, and with what is added to counters.
-const PAGES_WITH_EFFECTS: &str = "WITH parts AS ( \
+const PAGES_WITH_EFFECTS: &str = concat!(
+    "WITH parts AS ( \
         INSERT INTO tillgate.counter_parts (partition, grp, name, amount) \
-        SELECT * FROM unnest($14::bigint[], $15::text[], $16::text[], $17::bigint[])), \
-    outbox AS ( \
-        INSERT INTO tillgate.outbox (partition, sequence, lane, state, queue, due) \
-        SELECT * FROM unnest($8::bigint[], $9::bigint[], $10::smallint[], $11::smallint[], \
-            $12::text[], $13::bigint[])), \
+        SELECT * FROM unnest($16::bigint[], $17::text[], $18::text[], $19::bigint[])), \
+    outbox AS (",
+    insert_messages!(8, 9, 10, 11, 12, 13, 14, 15),
+    "), \
     lists AS ( \
         INSERT INTO tillgate.lists (list, listed_at, partition, kind, id) \
         SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[], \
             $7::bytea[])) \
     INSERT INTO tillgate.pages (partition, body) \
-    SELECT * FROM unnest($1::bigint[], $2::bytea[])";
+    SELECT * FROM unnest($1::bigint[], $2::bytea[])"
+);
 
 impl Rows {
     /// Whether everything is new: nothing is changed, removed or locked.
@@ -148,8 +184,10 @@ impl Rows {
         address: &Address,
     ) -> Result<(), Failed> {
         let [lists, times, partitions, kinds, ids] = self.listed.columns();
-        let (outbox, parts) = (&self.lines, &self.parts);
-        let parameters: [&(dyn ToSql + Sync); 17] = [
+        let parts = &self.parts;
+        let [subjects, sequences, lanes, states, queues, due, fences, leases] =
+            self.lines.columns();
+        let parameters: [&(dyn ToSql + Sync); 19] = [
             &self.new_pages.partitions,
             &self.new_pages.bodies,
             lists,
@@ -157,18 +195,20 @@ impl Rows {
             partitions,
             kinds,
             ids,
-            &outbox.partitions,
-            &outbox.sequences,
-            &outbox.lanes,
-            &outbox.states,
-            &outbox.queues,
-            &outbox.due,
+            subjects,
+            sequences,
+            lanes,
+            states,
+            queues,
+            due,
+            fences,
+            leases,
             &parts.partitions,
             &parts.groups,
             &parts.names,
             &parts.amounts,
         ];
-        let has_effects = !outbox.partitions.is_empty() || !parts.partitions.is_empty();
+        let has_effects = !self.lines.partitions.is_empty() || !parts.partitions.is_empty();
         let (text, parameters) = if has_effects {
             (PAGES_WITH_EFFECTS, &parameters[..])
         } else {
@@ -336,6 +376,9 @@ pub struct LineColumns {
     states: Vec<i16>,
     queues: Vec<String>,
     due: Vec<i64>,
+    /// 0 if the message is not leased.
+    fences: Vec<i64>,
+    lease_micros: Vec<i64>,
 }
 
 /// Columns of outbox rows to remove. `withdrawn` says that the message was not
@@ -349,19 +392,23 @@ pub struct EndedColumns {
 
 impl LineColumns {
     pub fn of(
-        outbox: BTreeMap<OutboxKey, Option<Place>>,
+        outbox: BTreeMap<OutboxKey, Option<(Place, Option<Lease>)>>,
         withdrawn: &HashSet<OutboxKey>,
     ) -> (LineColumns, EndedColumns) {
         let (mut lines, mut ended) = (LineColumns::default(), EndedColumns::default());
         for (line @ (partition, sequence), place) in outbox {
             match place {
-                Some(Place { lane, dead, queue, due, .. }) => {
+                Some((Place { lane, dead, queue, due, .. }, lease)) => {
                     lines.partitions.push(signed(partition));
                     lines.sequences.push(sequence);
                     lines.lanes.push(i16::from(lane.byte()));
                     lines.states.push(i16::from(dead));
                     lines.queues.push(queue);
                     lines.due.push(due.as_microsecond());
+                    lines.fences.push(lease.map_or(0, |lease| lease.ticket.fence.cast_signed()));
+                    let lasts = lease.map_or(Duration::ZERO, |lease| lease.lasts);
+                    let lasts = i64::try_from(lasts.as_micros()).unwrap_or(i64::MAX);
+                    lines.lease_micros.push(lasts);
                 }
                 None => {
                     ended.partitions.push(signed(partition));
@@ -373,17 +420,28 @@ impl LineColumns {
         (lines, ended)
     }
 
-    /// Writing a row releases its lease: a ticket settles once.
+    /// Writing a row releases the lease that it had: a ticket settles once.
     async fn put(&self, connected: &Connected) -> Result<(), Failed> {
-        let text = "INSERT INTO tillgate.outbox (partition, sequence, lane, state, queue, due) \
-                    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], \
-                        $4::smallint[], $5::text[], $6::bigint[]) \
-                    ON CONFLICT (partition, sequence) DO UPDATE \
-                    SET lane = excluded.lane, state = excluded.state, \
-                    queue = excluded.queue, due = excluded.due, fence = 0, leased_until = 0";
-        let columns: [&(dyn ToSql + Sync); 6] =
-            [&self.partitions, &self.sequences, &self.lanes, &self.states, &self.queues, &self.due];
-        ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
+        let text = concat!(
+            insert_messages!(1, 2, 3, 4, 5, 6, 7, 8),
+            " ON CONFLICT (partition, sequence) DO UPDATE \
+             SET lane = excluded.lane, state = excluded.state, queue = excluded.queue, \
+             due = excluded.due, fence = excluded.fence, leased_until = excluded.leased_until"
+        );
+        ask_if(!self.partitions.is_empty(), connected, text, &self.columns()).await.map(drop)
+    }
+
+    fn columns(&self) -> [&(dyn ToSql + Sync); 8] {
+        [
+            &self.partitions,
+            &self.sequences,
+            &self.lanes,
+            &self.states,
+            &self.queues,
+            &self.due,
+            &self.fences,
+            &self.lease_micros,
+        ]
     }
 }
 

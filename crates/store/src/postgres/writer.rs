@@ -22,11 +22,14 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 use super::commit_group::{BatchOutcome, Committed, Committer};
+use super::group::Admitted;
 use super::link::Link;
+use super::outbox::OrphanedLeases;
+use super::seen_pages::SeenPages;
 use super::suspects::Suspects;
 use super::time::Time;
 use crate::batch::{Batch, Change};
-use crate::wakeups::Wakeups;
+use crate::workers::{Reservations, Workers};
 use crate::{CommitError, Unavailable};
 use tillgate_kernel::Stopwatch;
 use tillgate_kernel::outbox::Lanes;
@@ -59,14 +62,15 @@ type Outcome = Result<Vec<i64>, CommitError>;
 /// A batch that a caller waits for.
 pub struct Job {
     batch: Batch,
+    reserved: Reservations,
     answer: oneshot::Sender<Outcome>,
     /// Started when the batch began to wait for a lock.
     locked: Option<Stopwatch>,
 }
 
 impl Job {
-    pub fn new(batch: Batch, answer: oneshot::Sender<Outcome>) -> Job {
-        Job { batch, answer, locked: None }
+    pub fn new(batch: Batch, reserved: Reservations, answer: oneshot::Sender<Outcome>) -> Job {
+        Job { batch, reserved, answer, locked: None }
     }
 }
 
@@ -84,7 +88,9 @@ struct Writer {
     aside: Option<mpsc::Sender<Job>>,
     suspects: Arc<Suspects>,
     link: Arc<Link>,
-    wakeups: Wakeups,
+    workers: Workers,
+    orphans: Arc<OrphanedLeases>,
+    seen: SeenPages,
     /// Notified of commits with messages, for other receivers.
     committed: Arc<Notify>,
     trouble: Trouble,
@@ -93,7 +99,9 @@ struct Writer {
 
 /// What the writers of a store share with the rest of it.
 pub struct Shared {
-    pub wakeups: Wakeups,
+    pub workers: Workers,
+    pub orphans: Arc<OrphanedLeases>,
+    pub seen: SeenPages,
     pub committed: Arc<Notify>,
     pub trouble: Trouble,
     pub time: Time,
@@ -114,7 +122,9 @@ pub fn start(
         aside,
         suspects: Arc::clone(&suspects),
         link: link(),
-        wakeups: shared.wakeups.clone(),
+        workers: shared.workers.clone(),
+        orphans: Arc::clone(&shared.orphans),
+        seen: shared.seen.clone(),
         committed: Arc::clone(&shared.committed),
         trouble: Arc::clone(&shared.trouble),
         time: shared.time.clone(),
@@ -139,19 +149,20 @@ impl Writer {
             }
             let (mut batches, mut others) =
                 (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
-            for Job { batch, answer, locked } in group {
+            for Job { batch, reserved, answer, locked } in group {
                 batches.push(batch);
-                others.push((answer, locked));
+                others.push((reserved, answer, locked));
             }
             // In a separate task, so that a panic ends one group and not the
             // writer.
             let (link, batches) = (Arc::clone(&self.link), Arc::new(batches));
             let committing = {
                 let (batches, time) = (Arc::clone(&batches), self.time.clone());
-                let suspects = Arc::clone(&self.suspects);
+                let (suspects, seen) = (Arc::clone(&self.suspects), self.seen.clone());
                 let is_aside = self.aside.is_none();
                 tokio::spawn(async move {
-                    let committer = Committer { link: &link, time: &time, suspects: &suspects };
+                    let (link, time, suspects) = (&link, &time, &suspects);
+                    let committer = Committer { link, time, suspects, seen: &seen };
                     if is_aside {
                         committer.commit_aside(&batches).await
                     } else {
@@ -172,30 +183,43 @@ impl Writer {
                 }
             };
             let mut woken = Lanes::default();
-            for (place, (fate, (answer, locked))) in fates.into_iter().zip(others).enumerate() {
+            for (place, (fate, other)) in fates.into_iter().zip(others).enumerate() {
+                let (reserved, answer, locked) = other;
                 match fate {
                     BatchOutcome::Known(outcome) => {
-                        if let Ok(done) = &outcome {
-                            woken = woken.and(done.woken);
-                        }
                         self.note(&outcome, None);
+                        let outcome = match outcome {
+                            Ok(Admitted { woken: lanes, leased, sums }) => {
+                                woken = woken.and(lanes);
+                                reserved.hand_over(leased);
+                                Ok(sums)
+                            }
+                            Err(why) => {
+                                if matches!(why, CommitError::Unavailable(_)) {
+                                    // It may have been committed.
+                                    self.orphans.add_all(&batches[place]);
+                                }
+                                Err(why)
+                            }
+                        };
                         // The caller may have gone. The batch is committed all
                         // the same.
-                        let _ = answer.send(outcome.map(|done| done.sums));
+                        let _ = answer.send(outcome);
                     }
                     BatchOutcome::ServerFailed(why) => {
                         let outcome = Err(why.clone().into());
                         self.note(&outcome, Some(why.to_string()));
-                        let _ = answer.send(outcome.map(|done| done.sums));
+                        let _ = answer.send(Err(why.into()));
                     }
                     BatchOutcome::Locked => {
                         let locked = Some(locked.unwrap_or_else(Stopwatch::start));
-                        self.try_again(Job { batch: batches[place].clone(), answer, locked });
+                        let batch = batches[place].clone();
+                        self.try_again(Job { batch, reserved, answer, locked });
                     }
                 }
             }
             if !woken.is_empty() {
-                self.wakeups.wake(woken);
+                self.workers.wake(woken);
                 self.committed.notify_one();
             }
         }

@@ -5,7 +5,7 @@ use super::reading::SLOW_READ_MAX;
 use super::versions::group_of;
 use super::{Sled, lists};
 use crate::Unavailable;
-use crate::wakeups::Wakeups;
+use crate::workers::Workers;
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, PoisonError};
 use tillgate_kernel::Timestamp;
@@ -77,7 +77,7 @@ impl Sled {
         self.clock.now()
     }
 
-    pub(crate) const fn wakeups(&self) -> &Wakeups {
-        &self.wakeups
+    pub(crate) const fn workers(&self) -> &Workers {
+        &self.workers
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::Sync;
-use super::group::{Entries, Group};
+use super::group::{Admitted, Entries, Group};
 use super::index::{Index, Upkeep};
 use super::keys;
 use super::note::Note;
@@ -28,7 +28,7 @@ use crate::batch::Stamped;
 use crate::leases::Leases;
 use crate::page::Page;
 use crate::under_way::UnderWay;
-use crate::wakeups::Wakeups;
+use crate::workers::{Reservations, Workers};
 use tillgate_kernel::{Partition, Stopwatch};
 
 /// The outcome of a batch.
@@ -37,7 +37,7 @@ type Outcome = Result<Vec<i64>, CommitError>;
 /// A request to the committer.
 pub enum Job {
     /// Commit a batch and send the outcome to the caller.
-    Commit { batch: Stamped, answer: oneshot::Sender<Outcome> },
+    Commit { batch: Stamped, reserved: Reservations, answer: oneshot::Sender<Outcome> },
     /// Commit nothing, on the same path as any commit.
     Probe { answer: oneshot::Sender<Outcome> },
     /// Finish earlier jobs, release the files, and confirm.
@@ -70,7 +70,7 @@ pub struct Committer {
     pub leases: Arc<Mutex<Leases>>,
     pub sync: Sync,
     pub note: Note,
-    pub wakeups: Wakeups,
+    pub workers: Workers,
     pub under_way: UnderWay,
     /// The runtime on which the waiting callers run.
     pub runtime: tokio::runtime::Handle,
@@ -79,7 +79,7 @@ pub struct Committer {
 /// The jobs of a group.
 #[derive(Default)]
 struct Gathered {
-    batches: Vec<(Stamped, oneshot::Sender<Outcome>)>,
+    batches: Vec<(Stamped, Reservations, oneshot::Sender<Outcome>)>,
     probes: Vec<oneshot::Sender<Outcome>>,
     closing: Option<oneshot::Sender<()>>,
     bytes: usize,
@@ -137,8 +137,16 @@ impl Committer {
         let number = self.last_group + 1;
         let mut group = Group::new(&self.tree, &self.index, &self.recent, &self.leases, number);
         let mut answers = Vec::with_capacity(batches.len() + probes.len());
-        for (place, (batch, answer)) in batches.into_iter().enumerate() {
-            answers.push((answer, group.admit(batch, place)));
+        let mut handovers = Vec::new();
+        for (place, (batch, reserved, answer)) in batches.into_iter().enumerate() {
+            let outcome = match group.admit(batch, place) {
+                Ok(Admitted { sums, leased }) => {
+                    handovers.push((reserved, leased));
+                    Ok(sums)
+                }
+                Err(why) => Err(why),
+            };
+            answers.push((answer, outcome));
         }
         let is_probed = !probes.is_empty();
         answers.extend(probes.into_iter().map(|answer| (answer, Ok(Vec::new()))));
@@ -162,8 +170,11 @@ impl Committer {
                 // same.
                 let _ = answer.send(outcome);
             }
+            for (reserved, leased) in handovers {
+                reserved.hand_over(leased);
+            }
         });
-        self.wakeups.wake(finished.woken);
+        self.workers.wake(finished.woken);
         // After the answers, which need not wait for it.
         if self.note.due_in(self.last_group) == Some(Duration::ZERO) {
             self.write_note()?;
@@ -246,9 +257,9 @@ impl Committer {
 impl Gathered {
     fn take(&mut self, job: Job) {
         match job {
-            Job::Commit { batch, answer } => {
+            Job::Commit { batch, reserved, answer } => {
                 self.bytes += batch.bytes();
-                self.batches.push((batch, answer));
+                self.batches.push((batch, reserved, answer));
             }
             Job::Probe { answer } => self.probes.push(answer),
             Job::Close { done } => self.closing = Some(done),

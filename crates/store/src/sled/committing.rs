@@ -18,12 +18,13 @@ const DURABLE_MAX: Duration = Duration::from_secs(5);
 const PROBE_MAX: Duration = Duration::from_millis(2000);
 
 impl Sled {
-    pub(crate) async fn commit(&self, batch: Batch) -> Result<Vec<i64>, CommitError> {
+    pub(crate) async fn commit(&self, mut batch: Batch) -> Result<Vec<i64>, CommitError> {
         self.not_stalled()?;
         let (answer, answered) = oneshot::channel();
-        let batch = batch.stamped(self.clock.now());
         let _place = self.place().await?;
-        if self.jobs.send(Job::Commit { batch, answer }).is_err() {
+        let reserved = self.workers.reserve(&mut batch);
+        let batch = batch.stamped(self.clock.now());
+        if self.jobs.send(Job::Commit { batch, reserved, answer }).is_err() {
             return Err(self.why_stopped().into());
         }
         match tokio::time::timeout(DURABLE_MAX, answered).await {

@@ -13,14 +13,15 @@ use super::lists::{Member, without_member, write_members};
 use super::reading::read_piece;
 use super::recent_pages::RecentPages;
 use super::versions::version;
-use crate::batch::{CounterKey, Stamped, Stored};
+use crate::batch::{CounterKey, Lease, Stamped, Stored};
 use crate::leases::Leases;
 use crate::page::{Head, Page, PieceKey};
 use crate::place::Place;
 use crate::plan::{DocWrite, Held, Writes, bumped, plan};
 use crate::scan::Line;
 use crate::{CommitError, Unavailable};
-use tillgate_kernel::outbox::{Lanes, Ticket};
+use tillgate_kernel::outbox::{Claimed, Lanes, Ticket};
+use tillgate_kernel::time::later;
 use tillgate_kernel::{DocKey, Partition};
 
 /// Entries of sled's tree, or what is removed from it.
@@ -45,6 +46,14 @@ pub struct Group<'a> {
     placed: HashMap<Vec<u8>, Vec<Place>>,
     released: Vec<Ticket>,
     woken: Lanes,
+}
+
+/// What a batch leads to that is added to a group.
+pub struct Admitted {
+    /// The sums of its floors.
+    pub sums: Vec<i64>,
+    /// New messages that are leased.
+    pub leased: Vec<Claimed>,
 }
 
 /// What a group writes.
@@ -132,9 +141,10 @@ impl<'a> Group<'a> {
     }
 
     /// Adds a batch to the group, or returns why it fails. `place` is the
-    /// number of the batch in the group. Returns the sums of its floors.
-    pub fn admit(&mut self, batch: Stamped, place: usize) -> Result<Vec<i64>, CommitError> {
-        let Writes { docs, counters, released, woken, sums } = plan(batch, self)?;
+    /// number of the batch in the group.
+    pub fn admit(&mut self, batch: Stamped, place: usize) -> Result<Admitted, CommitError> {
+        let now = batch.now;
+        let Writes { docs, counters, released, leased, woken, sums } = plan(batch, self)?;
         let version = version(self.number, place);
         let mut pieces = Vec::new();
         // All counters are read before anything is written: a damaged one
@@ -148,7 +158,12 @@ impl<'a> Group<'a> {
             let before = earlier.map_or_else(|| self.counter(&key), Ok)?;
             bumps.push((key, bumped(before, bump)));
         }
-        for DocWrite { key, new, struck, enlisted, old_place, new_place, .. } in docs {
+        for DocWrite { key, new, struck, enlisted, old_place, new_place, lease, .. } in docs {
+            // Before the group is written: nobody may claim the message.
+            if let Some(Lease { ticket, lasts }) = lease {
+                let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+                leases.grant(ticket, later(now, lasts));
+            }
             // `plan` has read the document, so its page is here.
             let Some(kept) = self.pages.get_mut().get_mut(&key.partition) else { continue };
             kept.is_changed = true;
@@ -175,7 +190,7 @@ impl<'a> Group<'a> {
         }
         self.released.extend(released);
         self.woken = self.woken.and(woken);
-        Ok(sums)
+        Ok(Admitted { sums, leased })
     }
 
     /// Lays out the changed pages, and returns all that is to be written.

@@ -61,7 +61,7 @@ use self::recent_pages::RecentPages;
 use self::watchdog::ThreadProgress;
 use crate::leases::Leases;
 use crate::under_way::UnderWay;
-use crate::wakeups::Wakeups;
+use crate::workers::Workers;
 use tillgate_kernel::time::SteadyClock;
 
 /// sled's unit of space, in bytes. Nodes up to a quarter of it stay in the log;
@@ -84,7 +84,7 @@ pub struct Sled {
     pulse: Arc<ThreadProgress>,
     /// Limits the disk reads that are under way at the same time.
     reads: Arc<Semaphore>,
-    wakeups: Wakeups,
+    workers: Workers,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 

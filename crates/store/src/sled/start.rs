@@ -12,7 +12,7 @@ use super::watchdog::{STALL_SECONDS_MAX, ThreadProgress};
 use super::{Sled, Sync, keys, watchdog};
 use crate::leases::Leases;
 use crate::under_way::UnderWay;
-use crate::wakeups::Wakeups;
+use crate::workers::Workers;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -170,7 +170,7 @@ impl Sled {
         let (jobs, queue) = std::sync::mpsc::channel();
         let (progress_sender, progress) = watch::channel(Progress::Durable { group: last_group });
         let leases = Arc::new(Mutex::new(Leases::default()));
-        let wakeups = Wakeups::new();
+        let workers = Workers::new();
         let pulse = ThreadProgress::new();
         let under_way = UnderWay::default();
         let recent = Arc::new(RecentPages::default());
@@ -187,7 +187,7 @@ impl Sled {
             leases: Arc::clone(&leases),
             sync: sync(file),
             note,
-            wakeups: wakeups.clone(),
+            workers: workers.clone(),
             under_way: under_way.clone(),
             runtime: tokio::runtime::Handle::current(),
         };
@@ -220,7 +220,7 @@ impl Sled {
             leases,
             pulse,
             reads,
-            wakeups,
+            workers,
             thread,
         })
     }
