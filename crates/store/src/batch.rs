@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tillgate_kernel::outbox::Message;
 use tillgate_kernel::outbox::{Delivery, Settlement, Ticket, message_key};
-use tillgate_kernel::{DocKey, Document, ListName, Timestamp, Unreadable};
+use tillgate_kernel::{DocKey, Document, ListName, Partition, Timestamp, Unreadable};
 
 /// The version of a document that a batch expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -299,6 +299,14 @@ impl Batch {
         let mut partitions = self.docs.keys().map(|key| key.partition);
         let first = partitions.next();
         partitions.all(|other| Some(other) == first)
+    }
+
+    /// Whether it is about nothing but this order, client or name.
+    #[must_use]
+    pub fn is_in(&self, partition: Partition) -> bool {
+        let of_docs = self.docs.keys().map(|key| key.partition);
+        let of_messages = self.messages.iter().map(|message| message.id.subject);
+        of_docs.chain(of_messages).all(|of| of == partition)
     }
 
     /// Whether the batch changes nothing and checks nothing.

@@ -1,15 +1,17 @@
 //! The loop that a service takes its messages with.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tillgate_kernel::Failure;
 use tillgate_kernel::failure::DeliveryFailure;
-use tillgate_kernel::outbox::{Claimed, MessageId, Settlement};
+use tillgate_kernel::outbox::{Claimed, MessageId, Settlement, Ticket};
 use tillgate_kernel::time::between;
 use tillgate_peer::RetryPolicy;
 use tillgate_store::dispatch::Dispatch;
 use tillgate_store::persistence::settle;
+use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, CommitError, Store, Unavailable};
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +43,23 @@ pub struct Incoming<'a> {
     pub id: MessageId,
     pub envelope: Envelope,
     keys: &'a MasterKeys,
+    settling: &'a Settling,
+}
+
+/// Whether a message was settled by what it has led to.
+#[derive(Debug, Default)]
+struct Settling {
+    /// None if it is not in the outbox.
+    ticket: Option<Ticket>,
+    /// A batch that settles it may have been committed.
+    is_tried: AtomicBool,
+    is_settled: AtomicBool,
+}
+
+impl Settling {
+    fn of(ticket: Ticket) -> Settling {
+        Settling { ticket: Some(ticket), ..Settling::default() }
+    }
 }
 
 impl Incoming<'_> {
@@ -51,6 +70,53 @@ impl Incoming<'_> {
     pub fn read<F: Format>(&self) -> Result<F, Unreadable> {
         self.envelope.open(self.id, self.keys)
     }
+
+    /// Settles the message in a batch, if both are about the same thing.
+    fn settle_in(&self, batch: &mut Batch) -> bool {
+        let is_settled = self.settling.is_settled.load(Ordering::Relaxed);
+        let Some(ticket) = self.settling.ticket.filter(|_| !is_settled) else { return false };
+        if !batch.is_in(self.id.subject) {
+            return false;
+        }
+        self.settling.is_tried.store(true, Ordering::Relaxed);
+        batch.settle(ticket, Settlement::Sent);
+        true
+    }
+}
+
+/// Runs a unit of work. If it is the last thing that a message leads to, its
+/// batch settles the message: one commit for both.
+///
+/// # Errors
+/// As [`run`]; and [`CommitError::LostLease`] if somebody else has claimed the
+/// message.
+pub async fn run_by<T, F>(
+    message: Option<&Incoming<'_>>,
+    store: &Store,
+    work: impl Fn(u32) -> F,
+) -> Result<T, CommitError>
+where
+    F: Future<Output = Result<Run<T>, Unavailable>>,
+{
+    let Some(message) = message else { return run(store, work).await.map(|(value, _)| value) };
+    let settling = |attempt| {
+        let made = work(attempt);
+        async move {
+            Ok(match made.await? {
+                Run::Commit(mut batch, value) => {
+                    let is_settled = message.settle_in(&mut batch);
+                    Run::Commit(batch, (value, is_settled))
+                }
+                Run::Unchanged(value) => Run::Unchanged((value, false)),
+                Run::Again => Run::Again,
+            })
+        }
+    };
+    let ((value, is_settled), _) = run(store, settling).await?;
+    if is_settled {
+        message.settling.is_settled.store(true, Ordering::Relaxed);
+    }
+    Ok(value)
 }
 
 /// Why a message was not taken.
@@ -124,8 +190,19 @@ impl<C: Consumer> Inbox<C> {
     /// Takes one message, and settles it.
     async fn deliver(&self, Claimed { delivery, ticket, at }: Claimed) {
         let deadline = Duration::from_secs(TAKING_SECONDS_MAX);
-        let taken = tokio::time::timeout(deadline, self.take(delivery.id, &delivery.body)).await;
-        let (settlement, outcome) = match taken.unwrap_or(Err(NotTaken::Late)) {
+        let settling = Settling::of(ticket);
+        let taking = self.take(delivery.id, &delivery.body, &settling);
+        let taken = tokio::time::timeout(deadline, taking).await.unwrap_or(Err(NotTaken::Late));
+        let lane = C::SERVICE.lane().to_string();
+        let count = |outcome| {
+            metrics::counter!("tillgate_outbox_attempts_total", "lane" => lane, "outcome" => outcome)
+                .increment(1);
+        };
+        if settling.is_settled.load(Ordering::Relaxed) {
+            count("sent");
+            return;
+        }
+        let (settlement, outcome) = match taken {
             Ok(()) => (Settlement::Sent, "sent"),
             Err(NotTaken::Unreadable(why)) if !why.may_pass() => {
                 tracing::error!(
@@ -154,23 +231,24 @@ impl<C: Consumer> Inbox<C> {
                 }
             }
         };
-        let lane = C::SERVICE.lane().to_string();
-        metrics::counter!("tillgate_outbox_attempts_total", "lane" => lane, "outcome" => outcome)
-            .increment(1);
+        count(outcome);
         let mut batch = Batch::new();
         batch.settle(ticket, settlement);
-        if let Err(why) = settle(&self.store, delivery.id, &batch, LEASE / 4).await {
-            tracing::warn!(
+        match settle(&self.store, delivery.id, &batch, LEASE / 4).await {
+            Ok(()) => {}
+            // What it led to was committed, and has settled it.
+            Err(CommitError::LostLease) if settling.is_tried.load(Ordering::Relaxed) => {}
+            Err(why) => tracing::warn!(
                 message.id = %delivery.id,
                 error = %why,
                 "a message between services was not settled and will be taken again"
-            );
+            ),
         }
     }
 
-    async fn take(&self, id: MessageId, body: &str) -> Result<(), NotTaken> {
+    async fn take(&self, id: MessageId, body: &str, settling: &Settling) -> Result<(), NotTaken> {
         let envelope = Envelope::parse(body)?;
-        self.consumer.take(&Incoming { id, envelope, keys: &self.keys }).await
+        self.consumer.take(&Incoming { id, envelope, keys: &self.keys, settling }).await
     }
 }
 
@@ -178,8 +256,8 @@ impl<C: Consumer> Inbox<C> {
 impl<C: Consumer> Inbox<C> {
     /// Takes a message that is not in the outbox.
     pub async fn take_one(&self, id: MessageId, envelope: &Envelope) -> Result<(), NotTaken> {
-        let envelope = envelope.clone();
-        self.consumer.take(&Incoming { id, envelope, keys: &self.keys }).await
+        let (envelope, settling) = (envelope.clone(), &Settling::default());
+        self.consumer.take(&Incoming { id, envelope, keys: &self.keys, settling }).await
     }
 
     /// Takes the messages that are due, until none is left. Each is taken
@@ -203,7 +281,9 @@ impl<C: Consumer> Inbox<C> {
             }
             for claimed in claimed {
                 let delivery = &claimed.delivery;
-                self.take(delivery.id, &delivery.body).await.expect("it is taken");
+                let settling = Settling::default();
+                let first = self.take(delivery.id, &delivery.body, &settling);
+                first.await.expect("it is taken");
                 self.deliver(claimed).await;
                 taken += 1;
             }

@@ -13,5 +13,5 @@ pub mod inbox;
 pub mod service;
 
 pub use envelope::{Envelope, Format, Unreadable, message_id};
-pub use inbox::{Consumer, Incoming, NotTaken};
+pub use inbox::{Consumer, Incoming, NotTaken, run_by};
 pub use service::Service;

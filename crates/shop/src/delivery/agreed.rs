@@ -13,7 +13,7 @@ impl Consumer for Delivery {
 
     async fn take(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
         match message.envelope.format {
-            ConfirmRequest::NUMBER => self.answer(&message.read()?).await,
+            ConfirmRequest::NUMBER => self.answer(&message.read()?, message).await,
             OrderCanceled::NUMBER => self.bookings.take_canceled(message).await,
             other => Err(Unreadable::Format(other).into()),
         }
@@ -33,9 +33,17 @@ impl Delivery {
         }
     }
 
-    async fn answer(&self, request: &ConfirmRequest) -> Result<(), NotTaken> {
-        let participant =
-            Participant { service: Service::Delivery, reason: Reason::SlotFull, keys: &self.keys };
+    async fn answer(
+        &self,
+        request: &ConfirmRequest,
+        message: &Incoming<'_>,
+    ) -> Result<(), NotTaken> {
+        let participant = Participant {
+            service: Service::Delivery,
+            reason: Reason::SlotFull,
+            keys: &self.keys,
+            message: Some(message),
+        };
         let confirmed = self.confirmed(request.version);
         let short = async || Ok(Vec::new());
         self.bookings.answer(request, &participant, confirmed, |_| true, short).await

@@ -1,12 +1,14 @@
 //! Takes the messages of an agreement, and sends what follows from them.
 
 use tillgate_kernel::Timestamp;
-use tillgate_store::unit::{Run, run};
+use tillgate_store::unit::Run;
 use tillgate_store::{Batch, CommitError, Unavailable, Versioned};
 
 use super::Orchestra;
 use super::saga::{Answered, Decision, Effect, Event, Saga};
-use crate::bus::{Consumer, Envelope, Format, Incoming, NotTaken, Service, Unreadable, message_id};
+use crate::bus::{
+    Consumer, Envelope, Format, Incoming, NotTaken, Service, Unreadable, message_id, run_by,
+};
 use crate::formats::agreement::{Confirmator, RequestType, Response};
 use crate::formats::{
     ConfirmAnswer, ConfirmRequest, OrderDecision, OrderNotice, OrderToConfirm, WithdrawalResult,
@@ -24,8 +26,10 @@ impl Consumer for Orchestra {
             OrderToConfirm::NUMBER => {
                 let order: OrderToConfirm = message.read()?;
                 match order.request_type {
-                    RequestType::Confirm => Ok(self.begin(&order).await?),
-                    RequestType::Reverse => self.tell(order.order_id, &Event::Withdraw).await,
+                    RequestType::Confirm => Ok(self.begin(&order, message).await?),
+                    RequestType::Reverse => {
+                        self.tell(order.order_id, &Event::Withdraw, message).await
+                    }
                 }
             }
             ConfirmAnswer::NUMBER => {
@@ -38,7 +42,7 @@ impl Consumer for Orchestra {
                     reason: answer.reason,
                     lines: answer.lines,
                 });
-                self.tell(answer.order_id, &event).await
+                self.tell(answer.order_id, &event, message).await
             }
             other => Err(Unreadable::Format(other).into()),
         }
@@ -47,7 +51,11 @@ impl Consumer for Orchestra {
 
 impl Orchestra {
     /// Begins the agreement on an order. A repeated request changes nothing.
-    async fn begin(&self, order: &OrderToConfirm) -> Result<(), CommitError> {
+    async fn begin(
+        &self,
+        order: &OrderToConfirm,
+        message: &Incoming<'_>,
+    ) -> Result<(), CommitError> {
         let key = Saga::key_of(order.order_id);
         let work = |_| async move {
             if self.store.read::<Saga>(key).await?.is_some() {
@@ -61,19 +69,30 @@ impl Orchestra {
             Versioned::new(saga, listed_at).stage_at(key, &mut batch);
             Ok::<_, Unavailable>(Run::Commit(batch, ()))
         };
-        run(&self.store, work).await.map(drop)
+        run_by(Some(message), &self.store, work).await
     }
 
-    async fn tell(&self, order: OrderId, event: &Event) -> Result<(), NotTaken> {
-        let is_known = self.handle(order, event).await?;
+    async fn tell(
+        &self,
+        order: OrderId,
+        event: &Event,
+        message: &Incoming<'_>,
+    ) -> Result<(), NotTaken> {
+        let is_known = self.handle(order, event, Some(message)).await?;
         if is_known { Ok(()) } else { Err(UNKNOWN_ORDER) }
     }
 
-    /// Takes an event of an agreement. Returns whether there is one.
+    /// Takes an event of an agreement, by a message or by time. Returns whether
+    /// there is one.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub(super) async fn handle(&self, order: OrderId, event: &Event) -> Result<bool, CommitError> {
+    pub(super) async fn handle(
+        &self,
+        order: OrderId,
+        event: &Event,
+        message: Option<&Incoming<'_>>,
+    ) -> Result<bool, CommitError> {
         let key = Saga::key_of(order);
         let work = |_| async move {
             let Some(stored) = self.store.read::<Saga>(key).await? else {
@@ -100,7 +119,7 @@ impl Orchestra {
             written.stage_at(key, &mut batch);
             Ok::<_, Unavailable>(Run::Commit(batch, true))
         };
-        run(&self.store, work).await.map(|(is_known, _)| is_known)
+        run_by(message, &self.store, work).await
     }
 
     /// Stages the messages of effects.

@@ -47,7 +47,7 @@ impl Orchestra {
                     unreadable += 1;
                     continue;
                 };
-                self.handle(saga.order, &Event::Due).await?;
+                self.handle(saga.order, &Event::Due, None).await?;
                 seen += 1;
             }
             after = page.next;

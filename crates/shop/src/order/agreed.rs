@@ -34,9 +34,9 @@ impl Consumer for Orders {
 
     async fn take(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
         match message.envelope.format {
-            OrderDecision::NUMBER => self.take_decision(&message.read()?).await,
-            MoneyCame::NUMBER => self.take_money(&message.read()?).await,
-            WithdrawalResult::NUMBER => self.take_withdrawal(&message.read()?).await,
+            OrderDecision::NUMBER => self.take_decision(&message.read()?, message).await,
+            MoneyCame::NUMBER => self.take_money(&message.read()?, message).await,
+            WithdrawalResult::NUMBER => self.take_withdrawal(&message.read()?, message).await,
             other => Err(Unreadable::Format(other).into()),
         }
     }
@@ -44,7 +44,11 @@ impl Consumer for Orders {
 
 impl Orders {
     /// The one result of the agreement.
-    async fn take_decision(&self, decision: &OrderDecision) -> Result<(), NotTaken> {
+    async fn take_decision(
+        &self,
+        decision: &OrderDecision,
+        message: &Incoming<'_>,
+    ) -> Result<(), NotTaken> {
         let decide = |order: &ShopOrder| {
             (order.status == Status::InProgress).then(|| ShopOrder {
                 status: match decision.response {
@@ -60,10 +64,14 @@ impl Orders {
                 ..order.clone()
             })
         };
-        Ok(self.change_by_message(decision.order_id, decide).await?)
+        Ok(self.change_by_message(message, decision.order_id, decide).await?)
     }
 
-    async fn take_withdrawal(&self, result: &WithdrawalResult) -> Result<(), NotTaken> {
+    async fn take_withdrawal(
+        &self,
+        result: &WithdrawalResult,
+        message: &Incoming<'_>,
+    ) -> Result<(), NotTaken> {
         let decide = |order: &ShopOrder| {
             let withdrawal = order.withdrawal.as_ref().filter(|one| one.refused.is_none())?;
             if order.status != Status::Completed {
@@ -80,7 +88,7 @@ impl Orders {
             }
             Some(next)
         };
-        Ok(self.change_by_message(result.order_id, decide).await?)
+        Ok(self.change_by_message(message, result.order_id, decide).await?)
     }
 
     /// Asks to withdraw a completed order. Returns how often that was asked.

@@ -1,7 +1,7 @@
 //! Sends an order to be agreed on: because its client presses the button, or
 //! because money for it was taken.
 
-use tillgate_store::unit::{Run, run};
+use tillgate_store::unit::Run;
 use tillgate_store::{Batch, CommitError, Unavailable, Versioned};
 
 use super::Orders;
@@ -9,7 +9,7 @@ use super::asked::Change;
 use super::change::Outcome;
 use super::shop_order::{Processed, ShopOrder, Status};
 use crate::Refusal;
-use crate::bus::{Envelope, NotTaken, Service, message_id};
+use crate::bus::{Envelope, Incoming, NotTaken, Service, message_id, run_by};
 use crate::formats::agreement::{OrderItem, RequestType};
 use crate::formats::{MoneyCame, OrderToConfirm, PaymentNotWanted};
 use crate::order_problem::OrderProblem;
@@ -68,7 +68,11 @@ impl Orders {
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub(super) async fn take_money(&self, came: &MoneyCame) -> Result<(), NotTaken> {
+    pub(super) async fn take_money(
+        &self,
+        came: &MoneyCame,
+        message: &Incoming<'_>,
+    ) -> Result<(), NotTaken> {
         let key = ShopOrder::key_of(came.order_id);
         let work = |_| async move {
             let Some(stored) = self.store.read::<ShopOrder>(key).await? else {
@@ -88,7 +92,7 @@ impl Orders {
             let next = in_progress((*stored).clone(), processed);
             Ok::<_, Unavailable>(Run::Commit(self.written(stored, next), ()))
         };
-        Ok(run(&self.store, work).await.map(drop)?)
+        Ok(run_by(Some(message), &self.store, work).await?)
     }
 
     /// A batch that sends the payment back.
@@ -146,6 +150,7 @@ impl Orders {
     /// left alone.
     pub(super) async fn change_by_message(
         &self,
+        message: &Incoming<'_>,
         id: crate::order_id::OrderId,
         decide: impl Fn(&ShopOrder) -> Option<ShopOrder> + Sync,
     ) -> Result<(), CommitError> {
@@ -156,7 +161,7 @@ impl Orders {
             let Some(next) = decide(&stored) else { return Ok(Run::Unchanged(())) };
             Ok::<_, Unavailable>(Run::Commit(self.written(stored, next), ()))
         };
-        run(&self.store, work).await.map(drop)
+        run_by(Some(message), &self.store, work).await
     }
 }
 

@@ -5,6 +5,7 @@ use tillgate_kernel::Timestamp;
 use tillgate_store::{Batch, CommitError};
 
 use super::Payment;
+use super::drive::DueCall;
 use super::ledger::payment_id;
 use super::shop_payment::{News, ShopPayment};
 use crate::bus::{Consumer, Envelope, Format, Incoming, NotTaken, Service, Unreadable, message_id};
@@ -26,29 +27,34 @@ impl Consumer for Payment {
 
     async fn take(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
         match message.envelope.format {
-            ConfirmRequest::NUMBER => self.answer(&message.read()?).await,
+            ConfirmRequest::NUMBER => self.answer(&message.read()?, message).await,
             OrderCanceled::NUMBER => {
                 let OrderCanceled { order_id } = message.read()?;
-                self.change(order_id, |payment, now| (payment.reverse(None, now), ())).await?;
-                Ok(self.drive(order_id).await?)
+                let reverse = |payment: &mut ShopPayment, now| (payment.reverse(None, now), ());
+                Ok(self.change(order_id, Some(message), reverse).await?)
             }
             PaymentNotWanted::NUMBER => {
                 let PaymentNotWanted { order_id, attempt } = message.read()?;
-                self.change(order_id, |payment, now| {
+                let undo = |payment: &mut ShopPayment, now| {
                     payment.undo(attempt, now);
                     (Vec::new(), ())
-                })
-                .await?;
-                Ok(self.drive(order_id).await?)
+                };
+                Ok(self.change(order_id, Some(message), undo).await?)
             }
-            Contacts::NUMBER => self.take_contacts(message.id.subject, &message.read()?).await,
+            Contacts::NUMBER => {
+                self.take_contacts(message.id.subject, &message.read()?, message).await
+            }
             other => Err(Unreadable::Format(other).into()),
         }
     }
 }
 
 impl Payment {
-    async fn answer(&self, request: &ConfirmRequest) -> Result<(), NotTaken> {
+    async fn answer(
+        &self,
+        request: &ConfirmRequest,
+        message: &Incoming<'_>,
+    ) -> Result<(), NotTaken> {
         let (order, number) = (request.order_id, request.attempt);
         let change = |payment: &mut ShopPayment, now: Timestamp| {
             let news = match request.request_type {
@@ -59,15 +65,20 @@ impl Payment {
             };
             (news, ())
         };
-        self.change(order, change).await?;
         // Who cannot be called now is called later: the answer follows then.
-        self.drive_quietly(order).await;
-        Ok(())
+        Ok(self.change(order, Some(message), change).await?)
     }
 
     /// Brings a payment on. What fails is tried again by the loop.
     pub(super) async fn drive_quietly(&self, order: OrderId) {
         if let Err(why) = self.drive(order).await {
+            log_waiting(order, &why);
+        }
+    }
+
+    /// The same, from a call on that was begun already.
+    pub(super) async fn drive_quietly_from(&self, order: OrderId, first: Option<DueCall>) {
+        if let Err(why) = self.drive_from(order, first).await {
             log_waiting(order, &why);
         }
     }

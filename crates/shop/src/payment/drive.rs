@@ -14,6 +14,7 @@ use super::attempt::{Attempt, Call, Goal, Outcome};
 use super::gateway::CALL_SECONDS_MAX;
 use super::shop_payment::ShopPayment;
 use crate::Refusal;
+use crate::bus::{Incoming, run_by};
 use crate::order_id::OrderId;
 
 /// How often it is looked for payments that are due.
@@ -28,6 +29,32 @@ const CALLS_MAX: u32 = 16;
 /// Who makes a call has so long before another one makes it too.
 const CALL_TIME: Duration = Duration::from_secs(15);
 const _: () = assert!(CALL_TIME.as_secs() > CALL_SECONDS_MAX);
+
+/// A call that whoever has written it down makes next.
+#[derive(Debug, Clone)]
+pub(super) struct DueCall {
+    payment: ShopPayment,
+    attempt: Attempt,
+    call: Call,
+}
+
+impl DueCall {
+    /// Takes the next call of a payment that is due. The payment is to be
+    /// written as it is then, so that nobody else makes the call meanwhile.
+    pub(super) fn begin(payment: &mut ShopPayment, now: Timestamp) -> Option<DueCall> {
+        let (attempt, call) = payment.attempts.iter_mut().find_map(|one| {
+            let call = one.next(now)?;
+            one.due_at.is_some_and(|at| at <= now).then_some((one, call))
+        })?;
+        attempt.due_at = Some(later(now, CALL_TIME));
+        if matches!(call, Call::LedgerReverse | Call::Cancel) {
+            // A CONFIRM that comes while it is called must find it so.
+            attempt.goal = Goal::Undo;
+        }
+        let attempt = attempt.clone();
+        Some(DueCall { payment: payment.clone(), attempt, call })
+    }
+}
 
 impl Payment {
     /// Brings payments on, until drained.
@@ -82,9 +109,19 @@ impl Payment {
     /// # Errors
     /// When the store cannot be used.
     pub async fn drive(&self, order: OrderId) -> Result<(), CommitError> {
+        let first = self.after(order, None).await?;
+        self.drive_from(order, first).await
+    }
+
+    /// The same, from a call on that was begun already.
+    pub(super) async fn drive_from(
+        &self,
+        order: OrderId,
+        first: Option<DueCall>,
+    ) -> Result<(), CommitError> {
+        let mut next = first;
         for _ in 0..CALLS_MAX {
-            let Some((payment, call)) = self.begin_call(order).await? else { return Ok(()) };
-            let (attempt, call) = call;
+            let Some(DueCall { payment, attempt, call }) = next else { return Ok(()) };
             let username = payment.username.as_ref();
             let outcome = match &call {
                 Call::LedgerHold
@@ -98,7 +135,7 @@ impl Payment {
                     self.call_gateway(&payment, &attempt, &call).await
                 }
             };
-            self.record(order, &attempt, &call, &outcome).await?;
+            next = self.after(order, Some((&attempt, &call, &outcome))).await?;
         }
         Ok(())
     }
@@ -116,73 +153,61 @@ impl Payment {
             && !attempt.stage.is_over()
         {
             let outcome = self.call_gateway(&payment, attempt, &Call::Look).await;
-            self.record(order, attempt, &Call::Look, &outcome).await?;
+            return self.learn(order, attempt, &outcome).await;
         }
         self.drive(order).await
     }
 
-    /// Notes that the next call is being made, so that nobody else makes it
-    /// meanwhile.
-    async fn begin_call(
+    /// Records what a look at the gateway has shown, and brings the payment on.
+    pub(super) async fn learn(
         &self,
         order: OrderId,
-    ) -> Result<Option<(ShopPayment, (Attempt, Call))>, CommitError> {
+        attempt: &Attempt,
+        outcome: &Outcome,
+    ) -> Result<(), CommitError> {
+        let next = self.after(order, Some((attempt, &Call::Look, outcome))).await?;
+        self.drive_from(order, next).await
+    }
+
+    /// Records the outcome of a call, unless the attempt has gone on since, and
+    /// begins the next call that is due.
+    async fn after(
+        &self,
+        order: OrderId,
+        outcome: Option<(&Attempt, &Call, &Outcome)>,
+    ) -> Result<Option<DueCall>, CommitError> {
         let work = |_| async move {
             let stored = self.store.read::<ShopPayment>(ShopPayment::key_of(order)).await?;
             let Some(stored) = stored else { return Ok(Run::Unchanged(None)) };
             let now = self.clock.now();
             let mut payment = (*stored).clone();
-            let due = payment.attempts.iter_mut().find_map(|one| {
-                let call = one.next(now)?;
-                one.due_at.is_some_and(|at| at <= now).then_some((one, call))
-            });
-            let Some((attempt, call)) = due else { return Ok(Run::Unchanged(None)) };
-            attempt.due_at = Some(later(now, CALL_TIME));
-            if matches!(call, Call::LedgerReverse | Call::Cancel) {
-                // A CONFIRM that comes while it is called must find it so.
-                attempt.goal = Goal::Undo;
-            }
-            let called = (attempt.clone(), call);
-            let batch = written(stored, payment.clone(), now);
-            Ok::<_, Unavailable>(Run::Commit(batch, Some((payment, called))))
-        };
-        run(&self.store, work).await.map(|(found, _)| found)
-    }
-
-    /// Records the outcome of a call, unless the attempt has gone on since.
-    pub(super) async fn record(
-        &self,
-        order: OrderId,
-        called: &Attempt,
-        call: &Call,
-        outcome: &Outcome,
-    ) -> Result<(), CommitError> {
-        let work = |_| async move {
-            let stored = self.store.read::<ShopPayment>(ShopPayment::key_of(order)).await?;
-            let Some(stored) = stored else { return Ok(Run::Unchanged(())) };
-            let now = self.clock.now();
-            let mut payment = (*stored).clone();
-            let Some(attempt) = payment.attempt_mut(called.number) else {
-                return Ok(Run::Unchanged(()));
-            };
-            if attempt.stage != called.stage {
-                return Ok(Run::Unchanged(()));
-            }
-            let before = attempt.clone();
-            attempt.take(call, outcome.clone(), self.settings.confirm_wait, now);
-            let news = payment.news_of(&before);
             let mut batch = Batch::new();
-            self.send(&payment, &news, now, &mut batch);
+            if let Some((called, call, outcome)) = outcome
+                && let Some(attempt) = payment.attempt_mut(called.number)
+                && attempt.stage == called.stage
+            {
+                let before = attempt.clone();
+                attempt.take(call, outcome.clone(), self.settings.confirm_wait, now);
+                let news = payment.news_of(&before);
+                self.send(&payment, &news, now, &mut batch);
+            }
+            let next = DueCall::begin(&mut payment, now);
+            if batch.is_empty() && payment == *stored {
+                return Ok(Run::Unchanged(next));
+            }
             stage(stored, payment, now, &mut batch);
-            Ok::<_, Unavailable>(Run::Commit(batch, ()))
+            Ok::<_, Unavailable>(Run::Commit(batch, next))
         };
-        run(&self.store, work).await.map(drop)
+        run(&self.store, work).await.map(|(next, _)| next)
     }
 
-    /// Changes the payments of an order, and sends what follows.
+    /// Changes the payments of an order, perhaps because of a message, sends what
+    /// follows, and makes the calls that are due. A call that fails is made again
+    /// by the loop.
     pub(super) async fn change<T: Clone + Send>(
         &self,
         order: OrderId,
+        message: Option<&Incoming<'_>>,
         change: impl Fn(&mut ShopPayment, Timestamp) -> (Vec<super::shop_payment::News>, T) + Sync,
     ) -> Result<T, CommitError> {
         let change = &change;
@@ -193,11 +218,12 @@ impl Payment {
                 stored.as_deref().cloned().unwrap_or_else(|| ShopPayment::new(order, None));
             let before = payment.clone();
             let (news, value) = change(&mut payment, now);
-            if payment == before && news.is_empty() {
-                return Ok(Run::Unchanged(value));
-            }
             let mut batch = Batch::new();
             self.send(&payment, &news, now, &mut batch);
+            let next = DueCall::begin(&mut payment, now);
+            if payment == before && batch.is_empty() {
+                return Ok(Run::Unchanged((value, next)));
+            }
             match stored {
                 Some(stored) => stage(stored, payment, now, &mut batch),
                 None => {
@@ -206,9 +232,11 @@ impl Payment {
                     Versioned::new(payment, listed_at).stage_at(key, &mut batch);
                 }
             }
-            Ok::<_, Unavailable>(Run::Commit(batch, value))
+            Ok::<_, Unavailable>(Run::Commit(batch, (value, next)))
         };
-        run(&self.store, work).await.map(|(value, _)| value)
+        let (value, next) = run_by(message, &self.store, work).await?;
+        self.drive_quietly_from(order, next).await;
+        Ok(value)
     }
 
     /// The payments of an order.
@@ -230,10 +258,4 @@ fn stage(stored: Versioned<ShopPayment>, payment: ShopPayment, now: Timestamp, b
     let mut written = stored.replaced(payment);
     written.list_at(listed_at);
     written.stage_at(key, batch);
-}
-
-fn written(stored: Versioned<ShopPayment>, payment: ShopPayment, now: Timestamp) -> Batch {
-    let mut batch = Batch::new();
-    stage(stored, payment, now, &mut batch);
-    batch
 }

@@ -13,7 +13,7 @@ use tillgate_kernel::time::between;
 use tillgate_kernel::{Secret, Timestamp};
 
 use super::Payment;
-use super::attempt::{Call, Known, Outcome, Stage};
+use super::attempt::{Known, Outcome, Stage};
 use crate::Refusal;
 use crate::order_id::OrderId;
 use crate::payment_problem::PaymentProblem;
@@ -67,8 +67,7 @@ impl Payment {
             return Ok(());
         };
         let outcome = Outcome::Known(Known::CaptureRefused);
-        let recorded = self.record(order, attempt, &Call::Look, &outcome).await;
-        recorded.map_err(Refusal::of_commit)
+        self.learn(order, attempt, &outcome).await.map_err(Refusal::of_commit)
     }
 }
 

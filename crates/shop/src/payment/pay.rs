@@ -10,6 +10,7 @@ use tillgate_store::{Batch, Unavailable, Versioned};
 
 use super::Payment;
 use super::attempt::{Attempt, BilledLine, Goal, Means, Stage};
+use super::drive::DueCall;
 use super::gateway::delivery_line;
 use super::ledger::payment_id;
 use super::shop_payment::{ATTEMPTS_MAX, ShopPayment};
@@ -144,8 +145,8 @@ impl Shown {
 
 /// What a request finds.
 enum Begun {
-    /// This attempt is the request's.
-    Attempt(u32),
+    /// This attempt is the request's. Its first call is to be made now.
+    Attempt(u32, Option<DueCall>),
     /// Another one must be over first.
     Other(u32),
 }
@@ -178,8 +179,11 @@ impl Payment {
         let since = Stopwatch::start();
         loop {
             match self.begin(id, username, key, content, &wanted).await? {
-                Begun::Attempt(number) => {
-                    self.drive_quietly(id).await;
+                Begun::Attempt(number, first) => {
+                    match first {
+                        Some(_) => self.drive_quietly_from(id, first).await,
+                        None => self.drive_quietly(id).await,
+                    }
                     let shown = self.shown(id, number).await?;
                     if shown.error_msg == Some(Reason::NotEnoughMoney) {
                         return Err(self.too_little(caller, username, &wanted).await?);
@@ -333,7 +337,7 @@ impl Payment {
                 let problem = Refusal::Payment(PaymentProblem::KeyReused);
                 let number = known.number;
                 return Ok(Run::Unchanged(if is_same {
-                    Ok(Begun::Attempt(number))
+                    Ok(Begun::Attempt(number, None))
                 } else {
                     Err(problem)
                 }));
@@ -375,6 +379,7 @@ impl Payment {
                 failures: 0,
                 due_at: Some(now),
             });
+            let first = DueCall::begin(&mut payment, now);
             let mut batch = Batch::new();
             let listed_at = payment.due_at().unwrap_or(now);
             let mut written = match stored {
@@ -383,7 +388,7 @@ impl Payment {
             };
             written.list_at(listed_at);
             written.stage_at(doc_key, &mut batch);
-            Ok::<_, Unavailable>(Run::Commit(batch, Ok(Begun::Attempt(number))))
+            Ok::<_, Unavailable>(Run::Commit(batch, Ok(Begun::Attempt(number, first))))
         };
         let (begun, _) = run(&self.store, work).await.map_err(Refusal::of_commit)?;
         begun
@@ -400,9 +405,7 @@ impl Payment {
             }
             (Vec::new(), ())
         };
-        self.change(order, change).await.map_err(Refusal::of_commit)?;
-        self.drive_quietly(order).await;
-        Ok(())
+        self.change(order, None, change).await.map_err(Refusal::of_commit)
     }
 
     async fn in_progress(&self, order: OrderId, number: u32) -> Result<Refusal, Refusal> {

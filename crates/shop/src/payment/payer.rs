@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use tillgate_kernel::chance::random_bytes;
 use tillgate_kernel::document;
 use tillgate_kernel::{DocKey, Document, Kind, Partition, Unreadable};
-use tillgate_store::unit::{Run, run};
+use tillgate_store::unit::Run;
 use tillgate_store::{Batch, Versioned};
 
 use super::Payment;
-use crate::bus::NotTaken;
+use crate::bus::{Incoming, NotTaken, run_by};
 use crate::formats::Contacts;
 use crate::seal::{MasterKeys, Place, Sealed, Unsealable, WrappedKey};
 use crate::username::ClientNumber;
@@ -77,6 +77,7 @@ impl Payment {
         &self,
         partition: Partition,
         contacts: &Contacts,
+        message: &Incoming<'_>,
     ) -> Result<(), NotTaken> {
         let key = Payer::key_in(partition);
         let work = |_| async move {
@@ -93,7 +94,7 @@ impl Payment {
             written.stage_at(key, &mut batch);
             Ok(Run::Commit(batch, ()))
         };
-        Ok(run(&self.store, work).await.map(drop)?)
+        Ok(run_by(Some(message), &self.store, work).await?)
     }
 
     /// How a client can be reached; `None` if that is not known yet.

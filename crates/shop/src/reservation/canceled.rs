@@ -12,7 +12,7 @@ impl<R: Reservation> Reservations<R> {
     /// When it is another message, or the store cannot be used.
     pub async fn take_canceled(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
         let OrderCanceled { order_id } = message.read()?;
-        self.reverse(order_id, |_| true, None).await?;
+        self.reverse(order_id, |_| true, None, Some(message)).await?;
         Ok(())
     }
 }

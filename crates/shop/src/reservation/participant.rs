@@ -2,11 +2,11 @@
 //! REVERSE gives back and cannot fail.
 
 use tillgate_kernel::outbox::Message;
-use tillgate_store::unit::{Run, run};
+use tillgate_store::unit::Run;
 use tillgate_store::{Batch, CommitError, Unavailable};
 
 use super::{Reservation, Reservations, State};
-use crate::bus::{Envelope, NotTaken, Service, message_id};
+use crate::bus::{Envelope, Incoming, NotTaken, Service, message_id, run_by};
 use crate::formats::agreement::{Reason, RequestType, ShortItem};
 use crate::formats::{ConfirmAnswer, ConfirmRequest};
 use crate::order_id::OrderId;
@@ -23,6 +23,8 @@ pub struct Participant<'a> {
     /// Why it has too little.
     pub reason: Reason,
     pub keys: &'a MasterKeys,
+    /// The message with the request.
+    pub message: Option<&'a Incoming<'a>>,
 }
 
 /// What a participant answers.
@@ -57,8 +59,8 @@ impl Answer {
 impl<R: Reservation> Reservations<R> {
     /// Takes for good what `confirmed` makes of the reservation: what is held
     /// is kept, what is missing is taken, what is too much is given back. It
-    /// makes nothing of what cannot be any more. `answer_message` is sent in
-    /// the same commit if it was taken, now or before.
+    /// makes nothing of what cannot be any more. `answer_message` is sent, and
+    /// the `request` settled, in the same commit if it was taken, now or before.
     ///
     /// # Errors
     /// When the store cannot be used.
@@ -67,6 +69,7 @@ impl<R: Reservation> Reservations<R> {
         order: OrderId,
         confirmed: impl Fn(&R) -> Option<R> + Sync,
         answer_message: Option<&Message>,
+        request: Option<&Incoming<'_>>,
     ) -> Result<Answer, Unavailable> {
         let confirmed = &confirmed;
         let work = |_| async move {
@@ -86,8 +89,8 @@ impl<R: Reservation> Reservations<R> {
             }
             Ok(Run::Commit(batch, Answer::Success))
         };
-        match run(&self.store, work).await {
-            Ok((answer, _)) => Ok(answer),
+        match run_by(request, &self.store, work).await {
+            Ok(answer) => Ok(answer),
             Err(CommitError::Short { .. }) => Ok(Answer::Short),
             Err(CommitError::Unavailable(why)) => Err(why),
             Err(CommitError::Conflict | CommitError::LostLease) => Err(Unavailable::Crowded),
@@ -95,8 +98,8 @@ impl<R: Reservation> Reservations<R> {
     }
 
     /// Gives back everything of an order, for good, if `allows` does. A CONFIRM
-    /// that comes later takes nothing. `answer_message` is sent in the same
-    /// commit if it is given back, now or before.
+    /// that comes later takes nothing. `answer_message` is sent, and the
+    /// `request` settled, in the same commit if it is given back, now or before.
     ///
     /// # Errors
     /// When the store cannot be used.
@@ -105,6 +108,7 @@ impl<R: Reservation> Reservations<R> {
         order: OrderId,
         allows: impl Fn(&R) -> bool + Sync,
         answer_message: Option<&Message>,
+        request: Option<&Incoming<'_>>,
     ) -> Result<Answer, Unavailable> {
         let allows = &allows;
         let work = |_| async move {
@@ -124,8 +128,8 @@ impl<R: Reservation> Reservations<R> {
             }
             Ok(Run::Commit(batch, Answer::Success))
         };
-        match run(&self.store, work).await {
-            Ok((answer, _)) => Ok(answer),
+        match run_by(request, &self.store, work).await {
+            Ok(answer) => Ok(answer),
             Err(CommitError::Unavailable(why)) => Err(why),
             // Giving back is never refused.
             Err(CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. }) => {
@@ -150,7 +154,7 @@ impl<R: Reservation> Reservations<R> {
     where
         F: Future<Output = Result<Vec<ShortItem>, NotTaken>>,
     {
-        let Participant { service, reason, keys } = *participant;
+        let Participant { service, reason, keys, message: by } = *participant;
         // Each request has an answer of its own; a repeated one the same.
         let number = ANSWERS + request.attempt;
         let id = message_id(service, request.order_id.partition(), number);
@@ -160,19 +164,23 @@ impl<R: Reservation> Reservations<R> {
         let success = message(&ConfirmAnswer::to(request, None));
         let order = request.order_id;
         let answer = match request.request_type {
-            RequestType::Confirm => self.confirm(order, confirmed, Some(&success)).await?,
+            RequestType::Confirm => self.confirm(order, confirmed, Some(&success), by).await?,
             RequestType::Reverse => {
                 let is_free = !request.withdrawal;
                 let allows = |known: &R| is_free || may_be_withdrawn(known);
-                self.reverse(order, allows, Some(&success)).await?
+                self.reverse(order, allows, Some(&success), by).await?
             }
         };
         let Some(why) = answer.reason(reason) else { return Ok(()) };
         let lines = if answer == Answer::Short { short().await? } else { Vec::new() };
         let refused = ConfirmAnswer { lines, ..ConfirmAnswer::to(request, Some(why)) };
-        let mut batch = Batch::new();
-        batch.send(message(&refused));
-        Ok(self.store.commit(batch).await?)
+        let refusal = message(&refused);
+        let work = |_| {
+            let mut batch = Batch::new();
+            batch.send(refusal.clone());
+            std::future::ready(Ok(Run::Commit(batch, ())))
+        };
+        Ok(run_by(by, &self.store, work).await?)
     }
 }
 

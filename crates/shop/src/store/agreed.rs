@@ -7,7 +7,7 @@ use super::StockKeeper;
 use super::hold::{HeldLine, Hold, Picking, summed};
 use super::reserve::Wanted;
 use crate::Refusal;
-use crate::bus::{Consumer, Format, Incoming, NotTaken, Service, Unreadable};
+use crate::bus::{Consumer, Format, Incoming, NotTaken, Service, Unreadable, run_by};
 use crate::formats::agreement::{OrderItem, Reason, Response, ShortItem};
 use crate::formats::{ConfirmRequest, OrderCanceled, OrderDecision};
 use crate::order_id::OrderId;
@@ -20,11 +20,11 @@ impl Consumer for StockKeeper {
 
     async fn take(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
         match message.envelope.format {
-            ConfirmRequest::NUMBER => self.answer(&message.read()?).await,
+            ConfirmRequest::NUMBER => self.answer(&message.read()?, message).await,
             OrderDecision::NUMBER => {
                 let decision: OrderDecision = message.read()?;
                 match decision.response {
-                    Response::Success => Ok(self.let_pick(decision.order_id).await?),
+                    Response::Success => Ok(self.let_pick(decision.order_id, message).await?),
                     Response::Fail => Ok(()),
                 }
             }
@@ -35,12 +35,17 @@ impl Consumer for StockKeeper {
 }
 
 impl StockKeeper {
-    async fn answer(&self, request: &ConfirmRequest) -> Result<(), NotTaken> {
+    async fn answer(
+        &self,
+        request: &ConfirmRequest,
+        message: &Incoming<'_>,
+    ) -> Result<(), NotTaken> {
         let wanted = wanted(request);
         let participant = Participant {
             service: Service::Store,
             reason: Reason::InsufficientStock,
             keys: &self.keys,
+            message: Some(message),
         };
         let may_be_withdrawn = |hold: &Hold| !matches!(hold.picking, Some(Picking::Begun { .. }));
         let short = || self.short_items(&wanted);
@@ -66,7 +71,7 @@ impl StockKeeper {
     }
 
     /// The order is agreed on: it can be picked.
-    async fn let_pick(&self, order: OrderId) -> Result<(), CommitError> {
+    async fn let_pick(&self, order: OrderId, message: &Incoming<'_>) -> Result<(), CommitError> {
         let work = |_| async move {
             let Some(stored) = self.store.read::<Hold>(Hold::key_of(order)).await? else {
                 return Ok(Run::Unchanged(()));
@@ -77,7 +82,7 @@ impl StockKeeper {
             let next = Hold { picking: Some(Picking::Waiting), ..(*stored).clone() };
             Ok::<_, Unavailable>(Run::Commit(self.holds.replaced(stored, next), ()))
         };
-        run(&self.store, work).await.map(drop)
+        run_by(Some(message), &self.store, work).await
     }
 
     /// Begins to pick an order. A repeated request changes nothing.

@@ -21,6 +21,7 @@
 
 mod address;
 mod barrier;
+mod busy;
 mod codec;
 mod commit_group;
 mod condition;

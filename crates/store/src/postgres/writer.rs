@@ -9,6 +9,9 @@
 //! reading. If an insert then finds that the partition is not empty, the whole
 //! group is retried, and this time it reads first.
 //!
+//! A batch for a partition that another writer of this process is committing
+//! waits for that writer, which commits it next.
+//!
 //! Locks held elsewhere do not block other batches. A batch whose page is
 //! locked leaves the group and is retried a moment later. A group that fails
 //! because of a lock or a timeout is halved until the batch that causes it is
@@ -21,6 +24,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
+use super::busy::Busy;
 use super::commit_group::{BatchOutcome, Committed, Committer};
 use super::group::Admitted;
 use super::link::Link;
@@ -61,7 +65,7 @@ type Outcome = Result<Vec<i64>, CommitError>;
 
 /// A batch that a caller waits for.
 pub struct Job {
-    batch: Batch,
+    pub(super) batch: Batch,
     reserved: Reservations,
     answer: oneshot::Sender<Outcome>,
     /// Started when the batch began to wait for a lock.
@@ -87,6 +91,7 @@ struct Writer {
     /// that handles these jobs.
     aside: Option<mpsc::Sender<Job>>,
     suspects: Arc<Suspects>,
+    busy: Busy,
     link: Arc<Link>,
     workers: Workers,
     orphans: Arc<OrphanedLeases>,
@@ -116,11 +121,13 @@ pub fn start(
 ) {
     let (queue, suspects) = (Arc::new(Mutex::new(jobs)), Arc::new(Suspects::default()));
     let (aside, set_aside) = mpsc::channel(super::WAITING_MAX);
+    let busy = Busy::default();
     let writer = |queue, again, aside| Writer {
         queue,
         again,
         aside,
         suspects: Arc::clone(&suspects),
+        busy: busy.clone(),
         link: link(),
         workers: shared.workers.clone(),
         orphans: Arc::clone(&shared.orphans),
@@ -138,13 +145,15 @@ pub fn start(
 
 impl Writer {
     async fn run(self) {
+        let mut waiting = Vec::new();
         loop {
-            let group = gather(&mut *self.queue.lock().await).await;
+            let group = self.gather(waiting).await;
             if group.is_empty() {
                 return;
             }
-            let group = self.without_suspects(group);
+            let (group, begun) = self.busy.begin(self.without_suspects(group));
             if group.is_empty() {
+                waiting = Vec::new();
                 continue;
             }
             let (mut batches, mut others) =
@@ -182,6 +191,7 @@ impl Writer {
                     others.iter().map(|_| BatchOutcome::Known(Err(why.clone().into()))).collect()
                 }
             };
+            waiting = self.busy.end(&begun);
             let mut woken = Lanes::default();
             for (place, (fate, other)) in fates.into_iter().zip(others).enumerate() {
                 let (reserved, answer, locked) = other;
@@ -222,6 +232,19 @@ impl Writer {
                 self.workers.wake(woken);
                 self.committed.notify_one();
             }
+        }
+    }
+
+    /// Gathers a group: the batches that have `waited` for a partition, and
+    /// those in the queue. It is empty when no more will come.
+    async fn gather(&self, waited: Vec<Job>) -> Vec<Job> {
+        if waited.is_empty() {
+            return gather(&mut *self.queue.lock().await).await;
+        }
+        // Another writer holds the queue while it waits for a batch.
+        match self.queue.try_lock() {
+            Ok(mut queue) => fill(waited, &mut queue),
+            Err(_) => waited,
         }
     }
 
@@ -278,8 +301,17 @@ impl Writer {
     }
 }
 
-/// Gathers the batches that wait. The result is empty when no more will come.
+/// Waits for a batch, and gathers those that wait with it. The result is empty
+/// when no more will come.
 async fn gather(jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    match jobs.recv().await {
+        Some(first) => fill(vec![first], jobs),
+        None => Vec::new(),
+    }
+}
+
+/// Adds the batches that wait to a group, until it is full.
+fn fill(mut group: Vec<Job>, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     let bytes_of = |job: &Job| -> usize {
         let of_docs = job.batch.docs.values().map(|(_, change)| match change {
             Change::Put(body) => body.bytes.len(),
@@ -288,14 +320,13 @@ async fn gather(jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
         });
         of_docs.sum()
     };
-    let (mut group, mut bytes) = (Vec::new(), 0);
-    let mut next = jobs.recv().await;
-    while let Some(job) = next.take() {
+    let mut bytes: usize = group.iter().map(bytes_of).sum();
+    while group.len() < GROUP_BATCHES_MAX
+        && bytes < GROUP_BYTES_MAX
+        && let Ok(job) = jobs.try_recv()
+    {
         bytes += bytes_of(&job);
         group.push(job);
-        if group.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
-            next = jobs.try_recv().ok();
-        }
     }
     group
 }

@@ -223,13 +223,13 @@ async fn the_agreement_takes_the_time_for_good_or_gives_it_back_for_good() {
     let (status, said) =
         world.send("DELETE", &format!("/book?orderId={}", ANNAS[0]), "anna", "").await;
     assert_eq!((status.as_u16(), kind(&said)), (409, "wrong-state"));
-    bookings.reverse(order, |_| true, None).await.expect("reversed");
-    bookings.reverse(order, |_| true, None).await.expect("again");
+    bookings.reverse(order, |_| true, None, None).await.expect("reversed");
+    bookings.reverse(order, |_| true, None, None).await.expect("again");
     assert_eq!(world.confirm(order, 2).await, Ok(Answer::Reversed));
     assert_eq!(world.book("boris", &other).await.0, StatusCode::OK);
     // A mark is left for an order that nothing was booked for.
     let unknown = OrderId::parse(ANNAS[1]).expect("a number");
-    bookings.reverse(unknown, |_| true, None).await.expect("reversed");
+    bookings.reverse(unknown, |_| true, None, None).await.expect("reversed");
     let later = courier(ANNAS[1], TODAY, "13:00", "15:00", json!(199));
     assert_eq!(world.book("anna", &later).await.0, StatusCode::CONFLICT);
 }

@@ -137,7 +137,7 @@ impl World {
     /// What the delivery answers to the agreement on an order.
     async fn confirm(&self, order: OrderId, version: u64) -> Result<Answer, Unavailable> {
         let confirmed = self.delivery.confirmed(version);
-        self.delivery.bookings.confirm(order, confirmed, None).await
+        self.delivery.bookings.confirm(order, confirmed, None, None).await
     }
 
     async fn send(&self, method: &str, path: &str, who: &str, body: &str) -> (StatusCode, Value) {

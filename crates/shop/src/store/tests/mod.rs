@@ -198,7 +198,7 @@ async fn nobody_holds_for_another_order_or_version() {
     assert_eq!(world.held(1, "milk").await, 3);
     // What is reversed is never held again.
     let order = OrderId::parse(ORDER).expect("a number");
-    world.keeper.holds.reverse(order, |_| true, None).await.expect("reversed");
+    world.keeper.holds.reverse(order, |_| true, None, None).await.expect("reversed");
     let (status, said) = world.reserve("anna", 2, 1).await;
     assert_eq!((status.as_u16(), kind(&said)), (409, "wrong-state"));
     assert_eq!(world.held(1, "milk").await, 0);
