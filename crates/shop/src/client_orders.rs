@@ -30,6 +30,13 @@ pub struct ClientOrder {
     pub total: Money,
 }
 
+/// An order of a client, in any state.
+#[derive(Debug)]
+pub struct FoundOrder {
+    pub id: OrderId,
+    order: Order,
+}
+
 /// A query that names an order.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -65,7 +72,7 @@ pub struct ClientOrders {
     pub order: ServiceClient,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Order {
     id: String,
@@ -75,13 +82,13 @@ struct Order {
     order_items: Vec<Item>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Item {
     product: Product,
     quantity: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Product {
     id: ProductId,
     name: String,
@@ -94,8 +101,17 @@ impl ClientOrders {
     /// # Errors
     /// When there is none, or it is another client's.
     pub async fn id_of(&self, client: &Caller, id: &str) -> Result<OrderId, Refusal> {
+        Ok(self.find(client, id).await?.id)
+    }
+
+    /// A client's order, whatever its state is.
+    ///
+    /// # Errors
+    /// When there is none, or it is another client's.
+    pub async fn find(&self, client: &Caller, id: &str) -> Result<FoundOrder, Refusal> {
         let order = self.ask_for(client, id).await?;
-        OrderId::parse(&order.id).ok_or(Refusal::Unavailable)
+        let id = OrderId::parse(&order.id).ok_or(Refusal::Unavailable)?;
+        Ok(FoundOrder { id, order })
     }
 
     async fn ask_for(&self, client: &Caller, id: &str) -> Result<Order, Refusal> {
@@ -125,8 +141,17 @@ impl ClientOrders {
         id: &str,
         version: u64,
     ) -> Result<ClientOrder, Refusal> {
-        let order = self.ask_for(client, id).await?;
-        let id = OrderId::parse(&order.id).ok_or(Refusal::Unavailable)?;
+        self.find(client, id).await?.new_at(version)
+    }
+}
+
+impl FoundOrder {
+    /// The order, if it is new and at the version that the client has seen.
+    ///
+    /// # Errors
+    /// When it has another version, is not new, or has nothing in it.
+    pub fn new_at(self, version: u64) -> Result<ClientOrder, Refusal> {
+        let FoundOrder { id, order } = self;
         if order.version != version {
             return Err(Refusal::Order(OrderProblem::StaleVersion(order.version)));
         }

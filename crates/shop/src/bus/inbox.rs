@@ -290,3 +290,139 @@ impl<C: Consumer> Inbox<C> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+    use tillgate_kernel::outbox::{Claim, message_key};
+    use tillgate_kernel::{Clock, DocKey, Document, Kind, Partition, Timestamp, Unreadable};
+    use tillgate_kernel::{chance::random_bytes, document};
+    use tillgate_store::Versioned;
+    use tillgate_store::memory::Memory;
+
+    use super::*;
+    use crate::bus::message_id;
+
+    /// What a service does once because of a message, in a partition.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Deed {
+        partition: u64,
+    }
+
+    impl Format for Deed {
+        const NUMBER: u16 = 900;
+    }
+
+    impl Document for Deed {
+        const KIND: Kind = Kind::new(1, "deeds");
+        const SCHEMA: u16 = 1;
+
+        fn encode(&self) -> Vec<u8> {
+            document::encode(self)
+        }
+
+        fn decode(schema: u16, bytes: &[u8]) -> Result<Deed, Unreadable> {
+            document::decode(schema, bytes)
+        }
+    }
+
+    fn key(partition: u64) -> DocKey {
+        DocKey { partition: Partition::from_u64(partition), kind: Deed::KIND, id: 1 }
+    }
+
+    struct Doer(Store);
+
+    impl Consumer for Doer {
+        const SERVICE: Service = Service::Order;
+
+        async fn take(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
+            let deed: Deed = message.read()?;
+            let key = key(deed.partition);
+            let work = |_| {
+                let deed = deed.clone();
+                async move {
+                    if self.0.read::<Deed>(key).await?.is_some() {
+                        return Ok(Run::Unchanged(()));
+                    }
+                    let mut batch = Batch::new();
+                    Versioned::new(deed, Timestamp::UNIX_EPOCH).stage_at(key, &mut batch);
+                    Ok::<_, Unavailable>(Run::Commit(batch, ()))
+                }
+            };
+            Ok(run_by(Some(message), &self.0, work).await?)
+        }
+    }
+
+    const SUBJECT: u64 = 7;
+
+    /// A message about [`SUBJECT`] that is claimed, and its inbox.
+    async fn claimed(deed_in: u64) -> (Inbox<Doer>, Claimed) {
+        let store = Store::Memory(Arc::new(Memory::new(Clock::System)));
+        let keys = MasterKeys::new(random_bytes(), []);
+        let id = message_id(Service::Auth, Partition::from_u64(SUBJECT), 1);
+        let deed = Deed { partition: deed_in };
+        let mut batch = Batch::new();
+        batch.send(Envelope::message(Service::Order, id, &deed, &keys, Timestamp::UNIX_EPOCH));
+        store.commit(batch).await.expect("sent");
+        let inbox = Inbox { consumer: Arc::new(Doer(store.clone())), store, keys };
+        let claimed = inbox.claim(LEASE).await.expect("it is there");
+        (inbox, claimed)
+    }
+
+    impl Inbox<Doer> {
+        async fn claim(&self, lease: Duration) -> Option<Claimed> {
+            let claim = Claim {
+                lane: Service::Order.lane(),
+                lease,
+                limit: 1,
+                limit_of_queue: 1,
+                paused_queues: Vec::new(),
+                after_queue: String::new(),
+            };
+            self.store.claim(&claim).await.expect("a claim").pop()
+        }
+
+        async fn has(&self, key: DocKey) -> bool {
+            self.store.load(&[key]).await.expect("loaded")[0].is_some()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_settled_in_the_commit_that_it_leads_to() {
+        let (inbox, claimed) = claimed(SUBJECT).await;
+        let message = message_key(claimed.delivery.id);
+        let settling = Settling::of(claimed.ticket);
+        inbox.take(claimed.delivery.id, &claimed.delivery.body, &settling).await.expect("taken");
+        assert!(inbox.has(key(SUBJECT)).await);
+        assert!(!inbox.has(message).await, "it is settled before the inbox does it");
+        inbox.deliver(claimed).await; // as after an answer that was lost
+        assert!(!inbox.has(message).await);
+    }
+
+    #[tokio::test]
+    async fn what_a_message_leads_to_elsewhere_is_settled_after_it() {
+        let (inbox, claimed) = claimed(SUBJECT + 1).await;
+        let message = message_key(claimed.delivery.id);
+        let settling = Settling::of(claimed.ticket);
+        inbox.take(claimed.delivery.id, &claimed.delivery.body, &settling).await.expect("taken");
+        assert!(inbox.has(key(SUBJECT + 1)).await && inbox.has(message).await);
+        inbox.deliver(claimed).await;
+        assert!(!inbox.has(message).await);
+    }
+
+    #[tokio::test]
+    async fn who_has_lost_the_lease_changes_nothing() {
+        let (inbox, late) = claimed(SUBJECT).await;
+        let store = &inbox.store;
+        let mut batch = Batch::new();
+        let wait = Duration::ZERO;
+        let error = Failure::of(&DeliveryFailure::NotSent { said: "later".into() });
+        batch.settle(late.ticket, Settlement::Retry { wait, error });
+        store.commit(batch).await.expect("put off");
+        let again = inbox.claim(LEASE).await.expect("it is due");
+        inbox.deliver(late).await;
+        assert!(!inbox.has(key(SUBJECT)).await);
+        inbox.deliver(again).await;
+        assert!(inbox.has(key(SUBJECT)).await);
+    }
+}

@@ -32,7 +32,10 @@ impl Consumer for Notification {
         let partition = message.id.subject;
         match message.envelope.format {
             Contacts::NUMBER => self.take_contacts(partition, &message.read()?).await,
-            AccountLetter::NUMBER => self.take_letter(partition, &message.read()?).await,
+            AccountLetter::NUMBER => {
+                let recipient = self.kept_recipient(partition).await?;
+                self.take_letter(partition, &recipient, &message.read()?).await
+            }
             WalletFilled::NUMBER => self.take_wallet_filled(message.read()?).await,
             OrderNotice::NUMBER => self.take_order_notice(message.read()?).await,
             PaymentNotice::NUMBER => self.take_payment_notice(message.read()?).await,
@@ -123,19 +126,26 @@ impl Notification {
             letter,
             ends_at: None,
         };
-        self.take_letter(partition, &letter).await
+        // Contacts are stored with the document.
+        self.take_letter(partition, &recipient, &letter).await
     }
 
-    async fn take_letter(&self, client: Partition, letter: &AccountLetter) -> Result<(), NotTaken> {
-        // The key must be kept before anything that it seals.
-        let recipient = self.kept_recipient(client).await?;
+    /// Sends a letter once. The recipient is stored: its key must be kept before
+    /// anything that it seals.
+    async fn take_letter(
+        &self,
+        client: Partition,
+        recipient: &Recipient,
+        letter: &AccountLetter,
+    ) -> Result<(), NotTaken> {
         let data_key = recipient.data_key(client, &self.keys).map_err(Unreadable::from)?;
         let partition = Notice::partition_of(client, letter.cause);
         let key = Notice::key_in(partition);
-        let work = |_| {
+        let work = |attempt| {
             let data_key = &data_key;
             async move {
-                if self.store.read::<Notice>(key).await?.is_some() {
+                // Nearly always it is new.
+                if attempt > 0 && self.store.read::<Notice>(key).await?.is_some() {
                     return Ok(Run::Unchanged(()));
                 }
                 let now = self.clock.now();

@@ -57,8 +57,9 @@ impl Orchestra {
         message: &Incoming<'_>,
     ) -> Result<(), CommitError> {
         let key = Saga::key_of(order.order_id);
-        let work = |_| async move {
-            if self.store.read::<Saga>(key).await?.is_some() {
+        let work = |attempt| async move {
+            // Nearly always it is new.
+            if attempt > 0 && self.store.read::<Saga>(key).await?.is_some() {
                 return Ok(Run::Unchanged(()));
             }
             let now = self.clock.now();

@@ -167,12 +167,13 @@ impl Payment {
         let key = Fingerprint::of(&[username.as_str().to_lowercase().as_bytes(), key.as_bytes()]);
         let content = pay.content();
         // A repeated request is answered also when the order has gone on.
-        let id = self.orders.id_of(caller, &pay.order).await?;
+        let found = self.orders.find(caller, &pay.order).await?;
+        let id = found.id;
         if let Some(known) = self.repeated(id, key, content).await? {
             self.drive_quietly(id).await;
             return self.shown(id, known).await;
         }
-        let order = self.orders.at(caller, &pay.order, pay.version).await?;
+        let order = found.new_at(pay.version)?;
         let wanted = self.wanted(caller, username, order, pay).await?;
         let held_for = self.settings.pay_for.saturating_add(HELD_LONGER);
         self.holds.extend(id, pay.version, held_for).await?;
