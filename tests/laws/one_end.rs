@@ -173,7 +173,7 @@ async fn step(keeper: &StockKeeper, orders: &Orders, table: &mut Table, step: St
             assert_eq!(answer, table.confirm());
         }
         Step::Reverse => {
-            holds.reverse(orders.one.order, |_| true, None).await.expect("never refused");
+            holds.reverse(orders.one.order, |_| true, None, None).await.expect("never refused");
             table.own = Known::Reversed;
         }
         Step::Rival if table.rival > 0 => {
@@ -224,8 +224,8 @@ async fn every_history_of_a_reservation_has_the_end_of_the_table() {
             assert_eq!(levels(&store, &article).await, expected, "{done:?}: {table:?}");
         }
         // Nothing runs out in another history.
-        first.holds.reverse(orders.one.order, |_| true, None).await.expect("never refused");
-        first.holds.reverse(orders.rival.order, |_| true, None).await.expect("never refused");
+        first.holds.reverse(orders.one.order, |_| true, None, None).await.expect("never refused");
+        first.holds.reverse(orders.rival.order, |_| true, None, None).await.expect("never refused");
         assert_eq!(levels(&store, &article).await, [2, 0, 0], "{steps:?}");
     }
     println!("{HISTORIES} histories of {LENGTH} steps");

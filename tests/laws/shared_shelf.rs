@@ -124,7 +124,7 @@ async fn shop_and_marketplace_share(keepers: Vec<Arc<StockKeeper>>) {
         *answers.entry(format!("{answer:?}")).or_insert(0_i64) += 1;
         if answer == Answer::Short {
             // All of the order is given back.
-            first.holds.reverse(order.order, |_| true, None).await.expect("never refused");
+            first.holds.reverse(order.order, |_| true, None, None).await.expect("never refused");
         }
     }
     let of = |name: &str| answers.get(name).copied().unwrap_or(0);

@@ -128,7 +128,7 @@ async fn in_holds(keeper: &StockKeeper) -> BTreeMap<String, i64> {
 /// change their minds, and the time of some runs out.
 /// Takes an order's goods for good.
 pub async fn confirm(keeper: &StockKeeper, order: &Wanted) -> Answer {
-    keeper.holds.confirm(order.order, sold(order), None).await.expect("an answer")
+    keeper.holds.confirm(order.order, sold(order), None, None).await.expect("an answer")
 }
 
 async fn what_is_promised_is_there(keepers: Vec<Arc<StockKeeper>>) {
@@ -201,7 +201,11 @@ async fn one_end_wins(keepers: Vec<Arc<StockKeeper>>) {
                 match number % 3 {
                     0 => drop(confirm(&keeper, &order).await),
                     1 => drop(
-                        keeper.holds.reverse(order.order, |_| true, None).await.expect("reversed"),
+                        keeper
+                            .holds
+                            .reverse(order.order, |_| true, None, None)
+                            .await
+                            .expect("reversed"),
                     ),
                     _ => drop(keeper.holds.expire_step().await.expect("ended")),
                 }
@@ -377,7 +381,7 @@ async fn play(keeper: &StockKeeper, acts: &[Act]) -> Result<(), TestCaseError> {
             }
             Act::Reverse(order) => {
                 let id = wanted(order, &[]).order;
-                keeper.holds.reverse(id, |_| true, None).await.expect("never refused");
+                keeper.holds.reverse(id, |_| true, None, None).await.expect("never refused");
                 let outlet = model.orders.get(&order).map_or(0, |(_, outlet, _)| *outlet);
                 model.orders.insert(order, (Kind::Reversed, outlet, [0, 0]));
             }

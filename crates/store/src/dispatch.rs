@@ -234,7 +234,8 @@ impl UnderWay {
     }
 }
 
-/// The next message that a commit hands over. `None` when there will be no more.
+/// The next message that a commit hands over. `None` when there will be no
+/// more.
 async fn next(new: &mut Option<NewMessages>) -> Option<Handover> {
     new.as_mut()?.next().await
 }

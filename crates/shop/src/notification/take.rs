@@ -130,8 +130,8 @@ impl Notification {
         self.take_letter(partition, &recipient, &letter).await
     }
 
-    /// Sends a letter once. The recipient is stored: its key must be kept before
-    /// anything that it seals.
+    /// Sends a letter once. The recipient is stored: its key must be kept
+    /// before anything that it seals.
     async fn take_letter(
         &self,
         client: Partition,

@@ -30,7 +30,7 @@ const CALLS_MAX: u32 = 16;
 const CALL_TIME: Duration = Duration::from_secs(15);
 const _: () = assert!(CALL_TIME.as_secs() > CALL_SECONDS_MAX);
 
-/// A call that whoever has written it down makes next.
+/// A call that is written down, and is to be made next.
 #[derive(Debug, Clone)]
 pub(super) struct DueCall {
     payment: ShopPayment,
@@ -201,9 +201,9 @@ impl Payment {
         run(&self.store, work).await.map(|(next, _)| next)
     }
 
-    /// Changes the payments of an order, perhaps because of a message, sends what
-    /// follows, and makes the calls that are due. A call that fails is made again
-    /// by the loop.
+    /// Changes the payments of an order, perhaps because of a message, sends
+    /// what follows, and makes the calls that are due. A call that fails is
+    /// made again by the loop.
     pub(super) async fn change<T: Clone + Send>(
         &self,
         order: OrderId,

@@ -146,7 +146,7 @@ impl Shown {
 /// What a request finds.
 enum Begun {
     /// This attempt is the request's. Its first call is to be made now.
-    Attempt(u32, Option<DueCall>),
+    Attempt(u32, Option<Box<DueCall>>),
     /// Another one must be over first.
     Other(u32),
 }
@@ -182,7 +182,7 @@ impl Payment {
             match self.begin(id, username, key, content, &wanted).await? {
                 Begun::Attempt(number, first) => {
                     match first {
-                        Some(_) => self.drive_quietly_from(id, first).await,
+                        Some(first) => self.drive_quietly_from(id, Some(*first)).await,
                         None => self.drive_quietly(id).await,
                     }
                     let shown = self.shown(id, number).await?;
@@ -380,7 +380,7 @@ impl Payment {
                 failures: 0,
                 due_at: Some(now),
             });
-            let first = DueCall::begin(&mut payment, now);
+            let first = DueCall::begin(&mut payment, now).map(Box::new);
             let mut batch = Batch::new();
             let listed_at = payment.due_at().unwrap_or(now);
             let mut written = match stored {

@@ -59,8 +59,9 @@ impl Answer {
 impl<R: Reservation> Reservations<R> {
     /// Takes for good what `confirmed` makes of the reservation: what is held
     /// is kept, what is missing is taken, what is too much is given back. It
-    /// makes nothing of what cannot be any more. `answer_message` is sent, and
-    /// the `request` settled, in the same commit if it was taken, now or before.
+    /// makes nothing of what cannot be any more. If it was taken, now or
+    /// before, the same commit sends `answer_message` and settles the
+    /// `request`.
     ///
     /// # Errors
     /// When the store cannot be used.
@@ -98,8 +99,8 @@ impl<R: Reservation> Reservations<R> {
     }
 
     /// Gives back everything of an order, for good, if `allows` does. A CONFIRM
-    /// that comes later takes nothing. `answer_message` is sent, and the
-    /// `request` settled, in the same commit if it is given back, now or before.
+    /// that comes later takes nothing. If it is given back, now or before, the
+    /// same commit sends `answer_message` and settles the `request`.
     ///
     /// # Errors
     /// When the store cannot be used.

@@ -1,5 +1,5 @@
-//! Partitions that a writer of this process is committing. Batches for them wait
-//! for it: in the database they would find the page locked.
+//! Partitions that a writer of this process is committing. Batches for them
+//! wait for it: in the database they would find the page locked.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tillgate_kernel::Partition;
 
 use super::group::partitions;
-use super::writer::Job;
+use super::job::Job;
 
 /// The partitions that are being committed, with the batches that wait for
 /// each.

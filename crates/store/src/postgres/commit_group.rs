@@ -151,7 +151,8 @@ impl Committer<'_> {
             let connected = link.get().await?;
             match insert_group(link, time, &connected, batches).await {
                 Ok(Some(fates)) => return Ok(fates),
-                // Something is there already, or the group needs more than inserts.
+                // Something is there already, or the group needs more than
+                // inserts.
                 Ok(None) => {}
                 Err(why) => {
                     let blame = blame(&why);

@@ -2,6 +2,7 @@
 //! links.
 
 use super::address::Address;
+use super::job::Job;
 use super::known::Seen;
 use super::link::Link;
 use super::opened::Opening;
@@ -154,7 +155,7 @@ impl Postgres {
     pub(crate) async fn commit(&self, mut batch: Batch) -> Result<Vec<i64>, CommitError> {
         let (answer, answered) = oneshot::channel();
         let reserved = self.workers.reserve(&mut batch);
-        let job = writer::Job::new(batch, reserved, answer);
+        let job = Job::new(batch, reserved, answer);
         let closed = || Unavailable::Unreachable("the store has been closed".into());
         self.batches.send(job).await.map_err(|_| closed())?;
         answered.await.unwrap_or_else(|_| Err(closed().into()))

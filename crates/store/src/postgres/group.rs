@@ -8,9 +8,8 @@ use super::codec::{PieceRow, id_bytes, row_of, signed, unpack, unsigned};
 use super::counters::CounterColumns;
 use super::failed::Failed;
 use super::link::Connected;
-use super::rows::{
-    LineColumns, ListColumns, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows, SetColumns,
-};
+use super::outbox_rows::{LineColumns, OutboxKey};
+use super::rows::{ListColumns, PageColumns, PartColumns, PieceColumns, Rows, SetColumns};
 use crate::batch::{Batch, CounterChange, CounterKey, Floor, Lease, Stamped, Stored};
 use crate::page::{Head, Page, PieceKey, Pieces};
 use crate::place::Place;

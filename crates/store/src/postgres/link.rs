@@ -268,6 +268,16 @@ impl Connected {
         in_time(self.client.query(&statement, parameters)).await
     }
 
+    /// Runs a statement of a transaction, if it `is_needed`.
+    pub async fn ask_if(
+        &self,
+        is_needed: bool,
+        text: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Failed> {
+        if is_needed { self.ask(text, parameters).await } else { Ok(Vec::new()) }
+    }
+
     /// Waits for a call whose result must be kept. A server that sends a
     /// warning with its answer may have done less: for example, an
     /// administrator may have cancelled its wait for the standby. The text is

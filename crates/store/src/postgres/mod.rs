@@ -31,12 +31,14 @@ mod engine;
 mod failed;
 mod group;
 mod hints;
+mod job;
 mod known;
 mod link;
 mod lists;
 mod opened;
 mod opening;
 mod outbox;
+mod outbox_rows;
 mod reader;
 mod rows;
 mod schema;
@@ -83,7 +85,7 @@ pub struct Postgres {
     /// The clock that decides when messages are due.
     time: Time,
     opening: Arc<watch::Sender<Opening>>,
-    batches: mpsc::Sender<writer::Job>,
+    batches: mpsc::Sender<job::Job>,
     reads: mpsc::Sender<reader::Job>,
     /// For the pieces of long documents, for which hooks wait too.
     pieces: Arc<Link>,

@@ -6,7 +6,6 @@
 //! deadlocks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
 
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -17,23 +16,10 @@ use super::codec::{PieceRow, id_bytes, signed, unsigned};
 use super::counters::CounterColumns;
 use super::failed::Failed;
 use super::link::Connected;
-use crate::batch::{CounterKey, Lease};
-use crate::place::Place;
+use super::outbox_rows::{EndedColumns, LineColumns, insert_messages};
+use crate::batch::CounterKey;
 use crate::scan::Line;
 use tillgate_kernel::Partition;
-
-/// The key of a message's row in the outbox: its order and its sequence number.
-pub type OutboxKey = (Partition, i64);
-
-/// Runs a statement of a transaction, if it `is_needed`.
-async fn ask_if(
-    is_needed: bool,
-    connected: &Connected,
-    text: &'static str,
-    parameters: &[&(dyn ToSql + Sync)],
-) -> Result<Vec<Row>, Failed> {
-    if is_needed { connected.ask(text, parameters).await } else { Ok(Vec::new()) }
-}
 
 /// Everything that a group writes.
 pub struct Rows {
@@ -64,7 +50,7 @@ impl Rows {
             (self.new_pages.insert(connected), self.changed_pages.update(connected));
         let deleted = async {
             let text = "DELETE FROM tillgate.pages WHERE partition = ANY($1)";
-            ask_if(!self.gone.is_empty(), connected, text, &[&self.gone]).await.map(drop)
+            connected.ask_if(!self.gone.is_empty(), text, &[&self.gone]).await.map(drop)
         };
         let pieces = async {
             self.put_pieces.put(connected).await?;
@@ -98,40 +84,6 @@ impl Rows {
         let missing = self.new_pages.partitions.into_iter().filter(|new| !there.contains(new));
         Ok(missing.map(unsigned).collect())
     }
-}
-
-/// Inserts messages from columns that are the parameters with these numbers.
-/// The last two are the fences of leases, 0 for none, and how long they last,
-/// by the database's clock.
-macro_rules! insert_messages {
-    ($one:literal, $two:literal, $three:literal, $four:literal, $five:literal, $six:literal,
-     $seven:literal, $eight:literal) => {
-        concat!(
-            "INSERT INTO tillgate.outbox \
-                 (partition, sequence, lane, state, queue, due, fence, leased_until) \
-             SELECT m.partition, m.sequence, m.lane, m.state, m.queue, m.due, m.fence, \
-                 CASE m.fence WHEN 0 THEN 0 ELSE m.lasts + \
-                     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint END \
-             FROM unnest($",
-            $one,
-            "::bigint[], $",
-            $two,
-            "::bigint[], $",
-            $three,
-            "::smallint[], $",
-            $four,
-            "::smallint[], $",
-            $five,
-            "::text[], $",
-            $six,
-            "::bigint[], $",
-            $seven,
-            "::bigint[], $",
-            $eight,
-            "::bigint[]) \
-                 AS m (partition, sequence, lane, state, queue, due, fence, lasts)"
-        )
-    };
 }
 
 /// Inserts new pages and their lines in lists, in one statement that commits by
@@ -258,15 +210,15 @@ impl PageColumns {
         let text = "INSERT INTO tillgate.pages (partition, body) \
                     SELECT * FROM unnest($1::bigint[], $2::bytea[]) \
                     ON CONFLICT (partition) DO NOTHING RETURNING partition";
-        ask_if(!self.partitions.is_empty(), connected, text, &[&self.partitions, &self.bodies])
-            .await
+        connected.ask_if(!self.partitions.is_empty(), text, &[&self.partitions, &self.bodies]).await
     }
 
     async fn update(&self, connected: &Connected) -> Result<(), Failed> {
         let text = "UPDATE tillgate.pages p SET body = n.body \
                     FROM unnest($1::bigint[], $2::bytea[]) AS n (partition, body) \
                     WHERE p.partition = n.partition";
-        ask_if(!self.partitions.is_empty(), connected, text, &[&self.partitions, &self.bodies])
+        connected
+            .ask_if(!self.partitions.is_empty(), text, &[&self.partitions, &self.bodies])
             .await
             .map(drop)
     }
@@ -305,7 +257,7 @@ impl PieceColumns {
                     ON CONFLICT (partition, kind, id, piece) DO UPDATE SET body = excluded.body";
         let columns: [&(dyn ToSql + Sync); 5] =
             [&self.partitions, &self.kinds, &self.ids, &self.numbers, &self.bodies];
-        ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
+        connected.ask_if(!self.partitions.is_empty(), text, &columns).await.map(drop)
     }
 
     async fn cut(&self, connected: &Connected) -> Result<(), Failed> {
@@ -316,7 +268,7 @@ impl PieceColumns {
                     AND p.piece = c.piece";
         let columns: [&(dyn ToSql + Sync); 4] =
             [&self.partitions, &self.kinds, &self.ids, &self.numbers];
-        ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
+        connected.ask_if(!self.partitions.is_empty(), text, &columns).await.map(drop)
     }
 }
 
@@ -354,7 +306,7 @@ impl ListColumns {
                     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], \
                         $4::smallint[], $5::bytea[]) \
                     ON CONFLICT (list, listed_at, partition, kind, id) DO NOTHING";
-        ask_if(!self.lists.is_empty(), connected, text, &self.columns()).await.map(drop)
+        connected.ask_if(!self.lists.is_empty(), text, &self.columns()).await.map(drop)
     }
 
     async fn delete(&self, connected: &Connected) -> Result<(), Failed> {
@@ -363,106 +315,7 @@ impl ListColumns {
                         $5::bytea[]) AS g (list, listed_at, partition, kind, id) \
                     WHERE l.list = g.list AND l.listed_at = g.listed_at \
                     AND l.partition = g.partition AND l.kind = g.kind AND l.id = g.id";
-        ask_if(!self.lists.is_empty(), connected, text, &self.columns()).await.map(drop)
-    }
-}
-
-/// Columns of outbox rows to write.
-#[derive(Default)]
-pub struct LineColumns {
-    partitions: Vec<i64>,
-    sequences: Vec<i64>,
-    lanes: Vec<i16>,
-    states: Vec<i16>,
-    queues: Vec<String>,
-    due: Vec<i64>,
-    /// 0 if the message is not leased.
-    fences: Vec<i64>,
-    lease_micros: Vec<i64>,
-}
-
-/// Columns of outbox rows to remove. `withdrawn` says that the message was not
-/// settled, so that a worker may still have it.
-#[derive(Default)]
-pub struct EndedColumns {
-    partitions: Vec<i64>,
-    sequences: Vec<i64>,
-    withdrawn: Vec<bool>,
-}
-
-impl LineColumns {
-    pub fn of(
-        outbox: BTreeMap<OutboxKey, Option<(Place, Option<Lease>)>>,
-        withdrawn: &HashSet<OutboxKey>,
-    ) -> (LineColumns, EndedColumns) {
-        let (mut lines, mut ended) = (LineColumns::default(), EndedColumns::default());
-        for (line @ (partition, sequence), place) in outbox {
-            match place {
-                Some((Place { lane, dead, queue, due, .. }, lease)) => {
-                    lines.partitions.push(signed(partition));
-                    lines.sequences.push(sequence);
-                    lines.lanes.push(i16::from(lane.byte()));
-                    lines.states.push(i16::from(dead));
-                    lines.queues.push(queue);
-                    lines.due.push(due.as_microsecond());
-                    lines.fences.push(lease.map_or(0, |lease| lease.ticket.fence.cast_signed()));
-                    let lasts = lease.map_or(Duration::ZERO, |lease| lease.lasts);
-                    let lasts = i64::try_from(lasts.as_micros()).unwrap_or(i64::MAX);
-                    lines.lease_micros.push(lasts);
-                }
-                None => {
-                    ended.partitions.push(signed(partition));
-                    ended.sequences.push(sequence);
-                    ended.withdrawn.push(withdrawn.contains(&line));
-                }
-            }
-        }
-        (lines, ended)
-    }
-
-    /// Writing a row releases the lease that it had: a ticket settles once.
-    async fn put(&self, connected: &Connected) -> Result<(), Failed> {
-        let text = concat!(
-            insert_messages!(1, 2, 3, 4, 5, 6, 7, 8),
-            " ON CONFLICT (partition, sequence) DO UPDATE \
-             SET lane = excluded.lane, state = excluded.state, queue = excluded.queue, \
-             due = excluded.due, fence = excluded.fence, leased_until = excluded.leased_until"
-        );
-        ask_if(!self.partitions.is_empty(), connected, text, &self.columns()).await.map(drop)
-    }
-
-    fn columns(&self) -> [&(dyn ToSql + Sync); 8] {
-        [
-            &self.partitions,
-            &self.sequences,
-            &self.lanes,
-            &self.states,
-            &self.queues,
-            &self.due,
-            &self.fences,
-            &self.lease_micros,
-        ]
-    }
-}
-
-impl EndedColumns {
-    /// A message that was withdrawn while a worker has it keeps its row, so
-    /// that it can still be settled.
-    async fn end(&self, connected: &Connected) -> Result<(), Failed> {
-        let text = "UPDATE tillgate.outbox o SET state = 2 \
-                    FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) \
-                        AS e (partition, sequence, withdrawn) \
-                    WHERE o.partition = e.partition AND o.sequence = e.sequence \
-                    AND e.withdrawn AND o.fence <> 0";
-        let columns: [&(dyn ToSql + Sync); 3] =
-            [&self.partitions, &self.sequences, &self.withdrawn];
-        ask_if(self.withdrawn.contains(&true), connected, text, &columns).await?;
-        let text = "DELETE FROM tillgate.outbox o \
-                    USING unnest($1::bigint[], $2::bigint[], $3::boolean[]) \
-                        AS e (partition, sequence, withdrawn) \
-                    WHERE o.partition = e.partition AND o.sequence = e.sequence \
-                    AND NOT (e.withdrawn AND o.fence <> 0)";
-        ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
+        connected.ask_if(!self.lists.is_empty(), text, &self.columns()).await.map(drop)
     }
 }
 
@@ -495,7 +348,7 @@ impl PartColumns {
                         -9223372036854775808), 9223372036854775807)::bigint";
         let columns: [&(dyn ToSql + Sync); 4] =
             [&self.partitions, &self.groups, &self.names, &self.amounts];
-        ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
+        connected.ask_if(!self.partitions.is_empty(), text, &columns).await.map(drop)
     }
 }
 
@@ -525,11 +378,12 @@ impl SetColumns {
                     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) \
                     ON CONFLICT (grp, name) DO UPDATE SET value = excluded.value";
         let columns: [&(dyn ToSql + Sync); 3] = [&self.groups, &self.names, &self.values];
-        ask_if(!self.groups.is_empty(), connected, text, &columns).await?;
+        connected.ask_if(!self.groups.is_empty(), text, &columns).await?;
         let text = "DELETE FROM tillgate.counter_parts p \
                     USING unnest($1::text[], $2::text[]) AS s (grp, name) \
                     WHERE p.grp = s.grp AND p.name = s.name";
-        ask_if(!self.groups.is_empty(), connected, text, &[&self.groups, &self.names])
+        connected
+            .ask_if(!self.groups.is_empty(), text, &[&self.groups, &self.names])
             .await
             .map(drop)
     }

@@ -22,18 +22,19 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc};
 
 use super::busy::Busy;
 use super::commit_group::{BatchOutcome, Committed, Committer};
 use super::group::Admitted;
+use super::job::Job;
 use super::link::Link;
 use super::outbox::OrphanedLeases;
 use super::seen_pages::SeenPages;
 use super::suspects::Suspects;
 use super::time::Time;
-use crate::batch::{Batch, Change};
-use crate::workers::{Reservations, Workers};
+use crate::batch::Change;
+use crate::workers::Workers;
 use crate::{CommitError, Unavailable};
 use tillgate_kernel::Stopwatch;
 use tillgate_kernel::outbox::Lanes;
@@ -59,24 +60,6 @@ const LOCKED_PAGE_PAUSE: Duration = Duration::from_millis(5);
 /// The pause between two attempts of a batch that has made a group fail by a
 /// lock or a timeout.
 const CULPRIT_PAUSE: Duration = Duration::from_millis(20);
-
-/// The outcome of a batch.
-type Outcome = Result<Vec<i64>, CommitError>;
-
-/// A batch that a caller waits for.
-pub struct Job {
-    pub(super) batch: Batch,
-    reserved: Reservations,
-    answer: oneshot::Sender<Outcome>,
-    /// Started when the batch began to wait for a lock.
-    locked: Option<Stopwatch>,
-}
-
-impl Job {
-    pub fn new(batch: Batch, reserved: Reservations, answer: oneshot::Sender<Outcome>) -> Job {
-        Job { batch, reserved, answer, locked: None }
-    }
-}
 
 /// Why the server failed to commit last time, for any batch, and since when;
 /// none if the last commit succeeded.
