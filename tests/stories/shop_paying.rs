@@ -541,6 +541,12 @@ async fn a_completed_order_is_withdrawn_until_it_is_picked() {
     assert!(text_shown.contains("STORE answers FAIL to REVERSE"), "{text_shown}");
     let listed = shop.run(&["shop", "saga", "list", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&listed).expect("JSON")[0]["stage"], "done");
+    // Neither of what was given back, nor of what the payment system has paid.
+    let missing = shop.run(&["shop", "receipts", "--missing", "--json"]);
+    let missing: Value = serde_json::from_str(&missing).expect("JSON");
+    let of_missing = missing.as_array().into_iter().flatten();
+    let payments: Vec<&Value> = of_missing.map(|one| &one["payment"]).collect();
+    assert_eq!(payments, [&json!(format!("{id}-1"))]);
     shop.close();
 }
 

@@ -17,6 +17,7 @@ pub const OPERATOR: &[Line] = &[
     ("GET", "/store/taken?stock=x&article=y", Sent::Nothing, [404; 6]),
     ("POST", "/store/cases/482993011752/take", Sent::Nothing, [404; 6]),
     ("GET", "/payment/owed", Sent::Nothing, [404; 6]),
+    ("GET", "/payment/receipts/missing", Sent::Nothing, [404; 6]),
     ("GET", "/payment/orders/482993011752", Sent::Nothing, [404; 6]),
     ("GET", "/orchestra/sagas", Sent::Nothing, [404; 6]),
     ("GET", "/orchestra/sagas/482993011752", Sent::Nothing, [404; 6]),

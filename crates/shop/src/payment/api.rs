@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tillgate_kernel::Timestamp;
 
 use super::Payment;
+use super::audit::PAGE;
 use super::notice::NOTICE_BYTES_MAX;
 use super::pay::{Pay, Shown};
 use super::tokens::Tokens;
@@ -62,6 +63,7 @@ pub fn routes(payment: Arc<Payment>) -> Router {
 pub fn routes_for_operator(payment: Arc<Payment>) -> Router {
     Router::new()
         .route("/payment/owed", get(owed))
+        .route("/payment/receipts/missing", get(without_receipt))
         .route("/payment/orders/{order}", get(payments_of))
         .with_state(payment)
 }
@@ -80,6 +82,27 @@ async fn owed(query: Result<Query<After>, QueryRejection>, asked: Asked) -> Resp
         let read =
             |text: String| text.parse().map_err(|_| Refusal::of_field("cursor", Fault::NotACursor));
         asked.service.owed(cursor.map(read).transpose()?).await
+    };
+    let outcome = outcome.await;
+    asked.personal(outcome)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /payment/receipts/missing`
+async fn without_receipt(query: Result<Query<Part>, QueryRejection>, asked: Asked) -> Response {
+    let outcome = async {
+        let Query(Part { cursor, limit }) =
+            query.map_err(|_| Refusal::of_field("query", Fault::Unknown))?;
+        let read =
+            |text: String| text.parse().map_err(|_| Refusal::of_field("cursor", Fault::NotACursor));
+        let (after, limit) = (cursor.map(read).transpose()?, limit.unwrap_or(PAGE));
+        asked.service.without_receipt(after, limit).await
     };
     let outcome = outcome.await;
     asked.personal(outcome)

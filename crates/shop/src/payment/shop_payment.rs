@@ -78,6 +78,12 @@ impl ShopPayment {
         ListName::of(&["shop payments owed"])
     }
 
+    /// The list of those whose goods were bought without a receipt.
+    #[must_use]
+    pub fn without_receipt() -> ListName {
+        ListName::of(&["shop payments without receipt"])
+    }
+
     /// The list of marks without a payment.
     #[must_use]
     pub fn marks() -> ListName {
@@ -93,6 +99,13 @@ impl ShopPayment {
     /// The attempts whose money a person must pay back.
     pub fn unrefunded(&self) -> impl Iterator<Item = &Attempt> {
         self.attempts.iter().filter(|one| one.stage == Stage::RefundRefused)
+    }
+
+    /// The attempts by which goods were bought from a wallet: no payment system
+    /// has made a receipt for them.
+    pub fn from_wallets(&self) -> impl Iterator<Item = &Attempt> {
+        let is_wallet = |one: &&Attempt| matches!(one.means, Means::Wallet { .. });
+        self.attempts.iter().filter(|one| one.stage == Stage::Confirmed).filter(is_wallet)
     }
 
     #[must_use]
@@ -254,6 +267,9 @@ impl Document for ShopPayment {
         }
         if self.unrefunded().next().is_some() {
             lists.push(ShopPayment::owed());
+        }
+        if self.from_wallets().next().is_some() {
+            lists.push(ShopPayment::without_receipt());
         }
         if self.attempts.is_empty() {
             lists.push(ShopPayment::marks());

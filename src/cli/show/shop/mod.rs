@@ -9,6 +9,7 @@ pub mod import;
 pub mod ledger;
 mod pictures;
 mod products;
+mod receipts;
 mod staff;
 mod tables;
 mod transfer;
@@ -19,6 +20,7 @@ use self::agreements::{Cases, Saga};
 use self::import::Import;
 use self::ledger::{Ledger, Wallet};
 use self::products::Products;
+use self::receipts::Receipts;
 use self::staff::Staff;
 use crate::cli::client::ServerOptions;
 use crate::cli::{Failed, say};
@@ -44,6 +46,8 @@ pub enum Command {
     /// Orders to pick
     #[command(subcommand)]
     Cases(Cases),
+    /// Receipts that nobody has made
+    Receipts(Receipts),
     /// The books
     #[command(subcommand)]
     Ledger(Ledger),
@@ -60,6 +64,7 @@ pub async fn run(command: Command) -> Result<(), Failed> {
         Command::Import(import) => import::run(&import).await,
         Command::Wallet(Wallet::Credit(credit)) => ledger::credit(&credit).await,
         Command::Ledger(Ledger::Verify(server)) => ledger::verify(&server).await,
+        Command::Receipts(receipts) => receipts::run(receipts).await,
         Command::Saga(saga) => agreements::saga(saga).await,
         Command::Cases(Cases::Take(case)) => agreements::take_case(&case).await,
         Command::Doctor(server) => doctor::run(&server).await,
