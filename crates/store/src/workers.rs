@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tillgate_kernel::Stopwatch;
-use tillgate_kernel::chance::random_bytes;
 use tillgate_kernel::outbox::{Claimed, Lane, Lanes, Message, Ordering, Ticket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
@@ -123,10 +122,7 @@ impl Workers {
         }
         let Intake { lease, slots, sender } = self.intake(message.lane).clone()?;
         let slot = slots.try_acquire_owned().ok()?;
-        // 0 means not leased.
-        let fence = (u64::from_be_bytes(random_bytes()) >> 1).max(1);
-        let ticket = Ticket { id: message.id, fence };
-        let since = Stopwatch::start();
+        let (ticket, since) = (Ticket::new(message.id), Stopwatch::start());
         Some((Lease { ticket, lasts: lease }, Reservation { ticket, slot, since, sender }))
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Delivery, Lane, MessageId};
 use crate::Timestamp;
+use crate::chance::random_bytes;
 
 /// A request for messages to work on.
 #[derive(Debug, Clone)]
@@ -34,11 +35,21 @@ pub struct Claimed {
     pub at: Timestamp,
 }
 
-/// Proves a lease. Every claim increases the fence, so a ticket of an earlier
-/// claim is not accepted.
+/// Proves a lease. No two leases of a message have the same fence, so a ticket
+/// of an earlier one is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
     pub id: MessageId,
-    /// The number of the claim.
+    /// Identifies the lease; 0 is none.
     pub fence: u64,
+}
+
+impl Ticket {
+    /// A ticket for a lease that is about to be written. Its fence is random,
+    /// because several processes write leases.
+    #[must_use]
+    pub fn new(id: MessageId) -> Ticket {
+        let fence = (u64::from_be_bytes(random_bytes()) >> 1).max(1);
+        Ticket { id, fence }
+    }
 }

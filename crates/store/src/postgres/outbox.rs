@@ -21,7 +21,6 @@ use super::reader::{self, query, query_once};
 use crate::batch::Batch;
 use crate::{ReadTrust, Unavailable};
 use tillgate_kernel::Timestamp;
-use tillgate_kernel::chance::random_bytes;
 use tillgate_kernel::outbox::MessageId;
 use tillgate_kernel::outbox::Ordering;
 use tillgate_kernel::outbox::message_key;
@@ -230,9 +229,7 @@ async fn lease(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    // 0 means not leased.
-    let fence = || (u64::from_be_bytes(random_bytes()) >> 1).max(1);
-    let tickets: Vec<Ticket> = ids.iter().map(|id| Ticket { id: *id, fence: fence() }).collect();
+    let tickets: Vec<Ticket> = ids.iter().copied().map(Ticket::new).collect();
     let partitions: Vec<i64> = ids.iter().map(|id| signed(id.subject)).collect();
     let sequences: Vec<i64> = ids.iter().map(|id| i64::from(id.sequence)).collect();
     let fences: Vec<i64> = tickets.iter().map(|ticket| ticket.fence.cast_signed()).collect();
